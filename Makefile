@@ -1,0 +1,53 @@
+# The commands of courier.mail. Each does its own set-up; nothing has to be run before it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+RELEASE ?= trixie
+BED := molecule/shared
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
+export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
+export MOLECULE_GLOB := molecule/*/molecule.yml
+export RELEASE
+
+.PHONY: help
+help:  ## Say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: demo demo-info demo-down
+demo: python engine  ## Provision a mail server in a container and send mail through it
+	@$(BED)/demo.sh
+
+demo-info: python  ## Say where the demo host is, as JSON
+	@python $(BED)/demo.py --info
+
+demo-down: python engine  ## Remove the demo host
+	@$(BED)/demo.sh down
+
+.PHONY: test lint unit sanity molecule
+test: lint unit sanity molecule  ## Everything that must hold
+
+lint: python  ## Style and types
+	yamllint --strict .
+	ansible-lint
+	ruff check .
+	ruff format --check .
+	mypy
+
+unit: python  ## Tables of what each format may say
+	pytest -n 2 -q
+
+sanity: python  ## Ansible's own checks of the collection
+	@$(BED)/sanity.sh
+
+molecule: python engine  ## Conversations with real mail servers
+	molecule test
+
+.PHONY: python engine
+python:
+	@$(BED)/python.sh
+
+engine:
+	@$(BED)/engine.sh

@@ -1,0 +1,246 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of every scenario may ask for: the hosts of the bed, and ways to talk to them about mail.
+
+The tests run on the machine that runs the containers. A client is one of Python's own whose socket was opened inside
+the network of a host of the bed, so a test says who calls, over which address family, and reads like the conversation.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import email
+import email.policy
+import functools
+import imaplib
+import json
+import os
+import smtplib
+import socket
+import ssl
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from typing import Any, NamedTuple, TypeVar
+
+import docker
+import pytest
+import testinfra
+
+TIMEOUT = 60  # seconds that a server may take for one answer
+CLONE_NEWNET = 0x40000000
+
+PASSPHRASE = "correct horse battery staple"
+PASSWORDS = {"dave": "".join(map(chr, range(0x20, 0x7F)))}
+
+Answer = TypeVar("Answer")
+
+
+class Account(NamedTuple):
+    """Who may log in: `client.login(*account)`."""
+
+    address: str
+    password: str
+
+
+class Trust(ssl.SSLContext):
+    """Trusts one certificate under one name, whichever address of the host was dialled."""
+
+    name: str
+
+    def wrap_socket(self, sock: socket.socket, **_: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(sock, server_hostname=self.name)
+
+
+class Host:
+    """A host of the bed. Which one it is, its name and its addresses tell, as they tell any other host."""
+
+    def __init__(self, name: str, facts: dict[str, Any]) -> None:
+        self.name = name
+        self.addresses = {"ipv4": facts["bed_ipv4"], "ipv6": facts["bed_ipv6"]}
+        self.container = docker.from_env().containers.get(f"{facts['bed_name']}-{name}")
+        shell = testinfra.get_host(f"docker://{self.container.name}")
+        self.run, self.check_output = shell.run, shell.check_output
+
+    def inside(self, call: Callable[[], Answer]) -> Answer:
+        """Make a call in this host's network. A socket that it opens stays there."""
+
+        def enter() -> None:
+            self.container.reload()
+            with open(f"/proc/{self.container.attrs['State']['Pid']}/ns/net") as network:
+                if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), f"cannot enter the network of {self.name}")
+
+        # Only a thread changes its network, and this one ends with the call.
+        with ThreadPoolExecutor(1, initializer=enter) as thread:
+            return thread.submit(call).result()
+
+    def connect(self, address: str, port: int) -> socket.socket:
+        """A TCP connection from this host."""
+        return self.inside(lambda: socket.create_connection((address, port), TIMEOUT))
+
+    def sendmail(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        """Hand a message to this host's own mail server, as its programs do."""
+        text = base64.b64encode(bytes(message)).decode()
+        self.check_output("echo %s | base64 -d | sendmail -i -f %s %s", text, sender, recipient)
+
+
+class Site(Host):
+    """A host that the collection set up."""
+
+    def __init__(self, name: str, facts: dict[str, Any]) -> None:
+        super().__init__(name, facts)
+        self.facts = facts
+        self.domain: str = facts["mail_domain"]
+        names = [account["address"].partition("@")[0] for account in facts["mail_accounts"]]
+        self.accounts = {who: Account(f"{who}@{self.domain}", PASSWORDS.get(who, PASSPHRASE)) for who in names}
+
+    @functools.cached_property
+    def trust(self) -> Trust:
+        """Trust in what this host hands out as its certificate, and in nothing else."""
+        trust = Trust(ssl.PROTOCOL_TLS_CLIENT)
+        trust.name = self.name
+        trust.load_verify_locations(cadata=self.check_output("cat /etc/ssl/mail/mail.crt"))
+        return trust
+
+    def smtp(self, caller: Host, port: int, family: str = "ipv4", *, tls: bool = True) -> smtplib.SMTP:
+        """Call this host's SMTP port: 465 within TLS, any other with STARTTLS unless `tls` says no."""
+        address = self.addresses[family]
+        if port == 465:
+            return caller.inside(
+                lambda: smtplib.SMTP_SSL(address, port, caller.name, timeout=TIMEOUT, context=self.trust)
+            )
+        client = caller.inside(lambda: smtplib.SMTP(address, port, caller.name, timeout=TIMEOUT))
+        if tls:
+            client.starttls(context=self.trust)
+        return client
+
+    def imap(self, caller: Host, family: str = "ipv4") -> imaplib.IMAP4_SSL:
+        """Call this host's IMAP port, 993."""
+        address = self.addresses[family]
+        return caller.inside(lambda: imaplib.IMAP4_SSL(address, ssl_context=self.trust, timeout=TIMEOUT))
+
+    def inbox_bytes(self, account: Account, token: str, where: str = "SUBJECT") -> list[bytes]:
+        """The messages with a token in an account's inbox, as IMAP on 993 has them. `where` is SUBJECT or TEXT."""
+        with self.imap(self) as imap:
+            imap.login(*account)
+            imap.select(readonly=True)
+            _rest, (numbers,) = imap.search(None, where, token)
+            if not numbers:
+                return []
+            _rest, parts = imap.fetch(numbers.replace(b" ", b",").decode(), "(BODY.PEEK[])")
+            return [part[1] for part in parts if isinstance(part, tuple)]
+
+    def inbox(self, account: Account, token: str, where: str = "SUBJECT") -> list[EmailMessage]:
+        """The same, read."""
+        return [parse(message) for message in self.inbox_bytes(account, token, where)]
+
+    def is_open(self, port: int, family: str = "ipv4") -> bool:
+        """Whether somebody listens."""
+        try:
+            self.connect(self.addresses[family], port).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+
+class Foreign(Host):
+    """A mail server of another make, somewhere else."""
+
+    def prefer(self, family: str) -> None:
+        """Send over this address family from now on."""
+        self.check_output("postconf -e smtp_address_preference=%s && postfix reload", family)
+
+    def received(self, token: str) -> list[EmailMessage]:
+        """The messages with a token that reached a mailbox here."""
+        files = self.run("grep -rl %s /home/mailbox/Maildir/new", token).stdout.split()
+        return [parse(self.run("cat %s", file).stdout_bytes) for file in files]
+
+
+def parse(message: bytes) -> EmailMessage:
+    return email.message_from_bytes(message, policy=email.policy.default)
+
+
+@functools.cache
+def inventory() -> dict[str, Any]:
+    """The inventory that the scenario's hosts were set up from."""
+    sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
+    listing = subprocess.run(["ansible-inventory", "--list", *sources], check=True, capture_output=True).stdout
+    return json.loads(listing)
+
+
+def facts(name: str) -> dict[str, Any]:
+    return inventory()["_meta"]["hostvars"][name]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a site is asked once on every mail server of the scenario."""
+    if "site" in metafunc.fixturenames:
+        names = inventory()["mail_servers"]["hosts"]
+        metafunc.parametrize("site", names, ids=[facts(name)["bed_image"] for name in names], indirect=True)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show what the mail server said when a test failed."""
+    report = (yield).get_result()
+    site = getattr(item, "funcargs", {}).get("site")
+    if report.failed and site:
+        report.sections.append(
+            (f"journal of {site.name}", site.run("journalctl --no-pager -n 80 -u 'courier*'").stdout)
+        )
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest) -> Site:
+    return Site(request.param, facts(request.param))
+
+
+@pytest.fixture
+def foreign() -> Foreign:
+    return Foreign("mx.example.net", facts("mx.example.net"))
+
+
+@pytest.fixture
+def stranger() -> Host:
+    return Host("stranger.example.net", facts("stranger.example.net"))
+
+
+@pytest.fixture(params=["ipv4", "ipv6"])
+def family(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def token() -> str:
+    """What a message of this test, and no other, carries."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def letter(token: str) -> EmailMessage:
+    """A message with the token in its subject, that says neither who sends it nor who gets it."""
+    letter = EmailMessage()
+    letter["Subject"] = f"About {token}"
+    letter["Date"] = email.utils.localtime()
+    letter["Message-ID"] = f"<{token}@example.net>"
+    letter.set_content("Dear friend,\n\nall is well.\n")
+    return letter
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Ask until the answer is yes: `assert eventually(lambda: site.inbox(alice, token))`."""
+
+    def ask(question: Callable[[], Answer], within: float = 30) -> Answer:
+        deadline = time.monotonic() + within
+        while not (answer := question()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return answer
+
+    return ask

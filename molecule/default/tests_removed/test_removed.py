@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What left the inventory in side_effect.yml is gone from the hosts."""
+
+from __future__ import annotations
+
+import imaplib
+import smtplib
+
+import pytest
+
+WRITER = "mailbox@example.net"
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["anybody@shop.{domain}", "sales@{domain}", "erin@{domain}"],
+    ids=["domain", "alias", "account"],
+)
+def test_nobody_is_there_any_more(site, stranger, recipient):
+    with site.smtp(stranger, 25) as smtp:
+        smtp.ehlo()
+        smtp.mail(WRITER)
+        assert smtp.rcpt(f"alice@{site.domain}")[0] == 250
+        assert 500 <= smtp.rcpt(recipient.format(domain=site.domain))[0] < 600
+
+
+def test_a_former_account_logs_in_nowhere(site, stranger):
+    with site.smtp(stranger, 587) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp.login(*site.accounts["erin"])
+    with site.imap(stranger) as imap, pytest.raises(imaplib.IMAP4.error, match="Login failed"):
+        imap.login(*site.accounts["erin"])
+
+
+def test_the_mail_of_a_former_account_is_kept(site):
+    kept = site.check_output("grep -rl 'Subject: Keep this' /srv/vmail/%s/erin/Maildir/new", site.domain)
+    assert kept
+
+
+def test_the_listener_is_closed(site, family):
+    assert site.is_open(587, family)
+    assert not site.is_open(465, family)
+
+
+def test_others_are_where_they_were(site, stranger, letter, token, eventually):
+    with site.smtp(stranger, 587) as smtp:
+        smtp.login(*site.accounts["bob"])
+        smtp.send_message(letter, site.accounts["bob"].address, [site.accounts["alice"].address])
+    assert eventually(lambda: site.inbox(site.accounts["alice"], token))

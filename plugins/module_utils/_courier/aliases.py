@@ -1,0 +1,350 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Courier's aliases: other names for mailboxes, and where the mail of a whole domain goes that has no mailbox.
+
+An entry is `name: target, target`, continued by lines that begin with a blank. makealiases follows the aliases among
+the targets; when mail arrives, Courier looks up the recipient once. The rules are those of aliasexp2.C, aliascombine.C,
+aliascreate.C, comaliases4.C, submit.C and module.local in Courier, and of makealiases(8); tried on Courier 1.0.16 and
+1.4.1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from .domains import DomainError, normalise, wildcards
+
+# How the names of the files that aliasdir() makes begin.
+ALIASDIR_PREFIXES = (".courier-catchall-", ".courier-program-")
+
+_ATOM = r"""[^\s\x00-\x20\x7f"#(),.:;<>@\[\\\]]+"""
+_LOCAL_PART = re.compile(rf"(?![|/]){_ATOM}(?:\.{_ATOM})*")
+_ADDRESS = re.compile(r'(?:"[^"]*"|\([^()]*\)|<[^<>]*>|[^,])+')
+_LINE = 100
+
+
+class AliasError(ValueError):
+    """An alias that Courier would misread, or that loses mail."""
+
+
+class Alias(NamedTuple):
+    """A name and where its mail goes instead."""
+
+    name: str  # user@domain, user in a local domain, or @domain for whatever has no mailbox or alias there
+    targets: tuple[str, ...]  # addresses, or a single "|command" or "/path"
+
+
+class _Address(NamedTuple):
+    key: str  # the one spelling in which Courier looks it up
+    home: str  # "local" (without a domain, or one that does not count), "hosted" or "remote"
+    text: str  # as it is written
+
+
+class _Entry(NamedTuple):
+    name: _Address
+    targets: list[_Address]  # none for a program
+    detour: str | None  # see _detour()
+
+
+def render(
+    aliases: Iterable[Alias],
+    *,
+    domains: Iterable[str],
+    local: Iterable[str],
+    accounts: Iterable[str],
+    me: str,
+) -> str:
+    """Write the aliases in the order given, and what a catch-all needs to leave the mailboxes of its domain alone.
+
+    domains are those with a name space of their own, local those whose addresses are the same as the bare name; me is
+    the name in Courier's file of that name. Names and our own addresses are written in lower case, as Courier looks
+    them up where locallowercase exists. What catch-alls and programs need besides is in aliasdir(). Raises AliasError.
+    """
+    site = _Site(domains, local)
+    mailboxes = {site.account(account): None for account in accounts}
+    entries: dict[str, _Entry] = {}
+    for alias in aliases:
+        entry = _Entry(site.name(alias.name), site.targets(alias, me), _detour(alias))
+        other = entries.setdefault(entry.name.key, entry)
+        if other is not entry:
+            raise AliasError(
+                f"{other.name.text} and {alias.name} are one name to Courier; write one alias with all targets"
+            )
+        if _is_mailbox(entry.name.key, mailboxes) and entry.name.key not in (target.key for target in entry.targets):
+            raise AliasError(
+                f"{alias.name} is an account, which gets nothing once there is such an alias; "
+                f"put {alias.name} among the targets too, or remove the account"
+            )
+    catch_alls = [entry.name.key for entry in entries.values() if entry.name.key.startswith("@")]
+    if catch_alls and not site.is_local(me):
+        raise AliasError(
+            f"{catch_alls[0]} needs {me}, the name in me, among the local domains, "
+            "because Courier sends the mail of a whole domain to a name in there"
+        )
+    _refuse_loops({key: _next(entry, entries, mailboxes) for key, entry in entries.items()})
+    lines = [_line(entry) for entry in entries.values()]
+    if catch_alls:
+        lines += _own_mail(catch_alls, entries, mailboxes)
+    return "".join(lines)
+
+
+def aliasdir(aliases: Iterable[Alias]) -> dict[str, str]:
+    """The files that catch-alls and programs need in Courier's aliasdir, by name. Takes what render() did not refuse.
+
+    Courier makes a bare name of a catch-all into NAME-LOCALPART, and finds .courier-NAME-default for it. Programs
+    could be in the aliases themselves, but Courier 1.3.11 and later does not find the files that makealiases writes
+    for them, because their names hold a +, which is a separator there unless defaultsep says otherwise.
+    """
+    files = {}
+    for alias in aliases:
+        detour = _detour(alias)
+        if detour:
+            catch_all = alias.name.startswith("@")
+            name = f".courier-{detour.replace('.', ':')}{'-default' if catch_all else ''}"
+            files[name] = "".join(f"&{target}\n" if catch_all else f"{target}\n" for target in alias.targets)
+    return files
+
+
+def parse(text: str) -> list[Alias]:
+    """Read a file as makealiases does, the targets of one name put together.
+
+    A last line without a newline is not read, unless another file follows. :include:/path stays the only target of its
+    name. Raises AliasError for a line that is no alias, because makealiases compiles nothing then.
+    """
+    merged: dict[str, Alias] = {}
+    for number, entry in _unfolded(text):
+        name, colon, right = (part.strip() for part in entry.partition(":"))
+        if not colon or not name:
+            raise AliasError(f"line {number}: {entry.strip()!r} is no alias; write a name, a colon and the targets")
+        alias = merged.setdefault(name.lower(), Alias(name, ()))
+        targets = [right] if right.startswith(("|", "/", ":include:")) else _addresses(right)
+        merged[name.lower()] = alias._replace(targets=tuple(dict.fromkeys([*alias.targets, *targets])))
+    return list(merged.values())
+
+
+class _Site:
+    """What the lists of domains say of an address."""
+
+    def __init__(self, domains: Iterable[str], local: Iterable[str]) -> None:
+        self._normalise = lru_cache(maxsize=None)(_normalise)
+        self._home = lru_cache(maxsize=None)(self._find_home)
+        self._hosted = set(map(_normalise, domains))
+        names = list(local)
+        self._local = {_normalise(name) for name in names if not name.startswith("!")}
+        self._excepted = {_normalise(name[1:]) for name in names if name.startswith("!")}
+
+    def is_local(self, domain: str) -> bool:
+        return self._home(self._normalise(domain)) == "local"
+
+    def account(self, address: str) -> str:
+        """The key of an account. The accounts for all names below example.com are those of .example.com."""
+        return self._address(address).key
+
+    def name(self, name: str) -> _Address:
+        if name.startswith("@"):
+            domain = self._normalise(name[1:])
+            found = _Address(f"@{domain}", self._home(domain), f"@{domain}")
+            if found.home == "local":
+                raise AliasError(
+                    f"{name}: the domain is local and shares its names with the others that are; "
+                    "only a hosted domain can have a catch-all"
+                )
+        else:
+            found = self._address(name)
+        if found.home == "remote":
+            raise AliasError(
+                f"{name} is in a domain that is neither hosted nor local; add the domain or drop the alias"
+            )
+        if "@." in found.key:
+            raise AliasError(
+                f"{name} never matches, because Courier looks up the domain itself; write one alias for each"
+            )
+        return found
+
+    def targets(self, alias: Alias, me: str) -> list[_Address]:
+        if not alias.targets:
+            raise AliasError(
+                f"{alias.name} has no target, which is no alias to Courier, and its mail comes back as undeliverable; "
+                "write the address of a person, or '|cat >/dev/null' to throw it away on purpose"
+            )
+        if alias.name.startswith("@"):
+            return self._caught(alias, me)
+        programs = [target for target in alias.targets if target.startswith(("|", "/"))]
+        if not programs:
+            return [self._target(alias, target) for target in alias.targets]
+        if len(alias.targets) > 1:
+            raise AliasError(
+                f"{alias.name}: {programs[0]!r} must be the only target; put it into an alias of its own, "
+                "and the name of that among these targets"
+            )
+        if re.search(r"[\x00-\x1f\x7f]|\\\Z", programs[0]):
+            raise AliasError(
+                f"{alias.name}: {programs[0]!r} does not end with its line; put the command into a script and name that"
+            )
+        return []
+
+    def _caught(self, alias: Alias, me: str) -> list[_Address]:
+        if not _detour(alias) and (len(alias.targets) > 1 or not _LOCAL_PART.fullmatch(alias.targets[0])):
+            raise AliasError(
+                f"{alias.name} is a catch-all; write addresses with a domain for its targets, "
+                f"or one bare name, of which Courier makes NAME-LOCALPART@{me}"
+            )
+        return [self._target(alias, target) for target in alias.targets]
+
+    def _target(self, alias: Alias, target: str) -> _Address:
+        try:
+            return self._address(target)
+        except AliasError as error:
+            raise AliasError(f"{alias.name}: {error}") from None
+
+    def _address(self, address: str) -> _Address:
+        local_part, at, domain = address.rpartition("@") if "@" in address else (address, "", "")
+        if not _LOCAL_PART.fullmatch(local_part):
+            raise AliasError(
+                f"{address!r} is not an address; write user@example.com or a bare name, without blanks and any of "
+                '"#(),:;<>[\\]'
+            )
+        if not at:
+            return _Address(local_part.lower(), "local", local_part.lower())
+        name = self._normalise(domain)
+        home = self._home(name)
+        whole = f"{local_part.lower()}@{name}"
+        return _Address(local_part.lower() if home == "local" else whole, home, address if home == "remote" else whole)
+
+    def _find_home(self, domain: str) -> str:
+        names = {domain, *wildcards(domain)}
+        if names & self._local and not names & self._excepted:
+            return "local"
+        return "hosted" if names & self._hosted else "remote"
+
+
+def _normalise(domain: str) -> str:
+    try:
+        return normalise(domain)
+    except DomainError as error:
+        raise AliasError(str(error)) from None
+
+
+def _next(entry: _Entry, entries: Mapping[str, _Entry], mailboxes: Mapping[str, None]) -> list[str]:
+    """The aliases among the targets of an alias. Refuses targets that nobody has."""
+    found = []
+    for target in entry.targets:
+        # Courier looks up the targets of a catch-all like any recipient, because it forwards the mail to them. Those
+        # of other aliases are final, or were followed by makealiases, which knows nothing of catch-alls.
+        catch_all = f"@{target.key.rpartition('@')[2]}"
+        if target.key in entries and target.key != entry.name.key:
+            found.append(target.key)
+        elif target.home != "hosted" or _is_mailbox(target.key, mailboxes):
+            continue
+        elif catch_all in entries and entry.name.key.startswith("@"):
+            found.append(catch_all)
+        elif not _is_extension(target.key, mailboxes):
+            hint = f" (Courier does not ask {catch_all} for the target of an alias)" if catch_all in entries else ""
+            raise AliasError(f"{entry.name.text} goes to {target.text}, which is neither an account nor an alias{hint}")
+    return found
+
+
+def _is_mailbox(key: str, mailboxes: Mapping[str, None]) -> bool:
+    local_part, _separator, domain = key.rpartition("@")
+    return key in mailboxes or any(f"{local_part}@{wildcard}" in mailboxes for wildcard in wildcards(domain))
+
+
+def _is_extension(key: str, mailboxes: Mapping[str, None]) -> bool:
+    """Whether the address is that of a file .courier-extension in the home of an account."""
+    local_part, _separator, domain = key.rpartition("@")
+    return any(
+        _is_mailbox(f"{local_part[: mark.start()]}@{domain}", mailboxes) for mark in re.finditer("[-+]", local_part)
+    )
+
+
+def _refuse_loops(graph: Mapping[str, Sequence[str]]) -> None:
+    done: set[str] = set()
+    for start in graph:
+        path: dict[str, Iterator[str]] = {}
+        current: str | None = start
+        while current is not None:
+            if current in path:
+                names = [*path]
+                chain = " -> ".join([*names[names.index(current) :], current])
+                raise AliasError(f"the aliases {chain} never arrive; let one of them go to a mailbox")
+            if current not in done:
+                path[current] = iter(graph[current])
+            current = None
+            while path and current is None:
+                last = next(reversed(path))
+                current = next(path[last], None)
+                if current is None:
+                    done.add(last)
+                    del path[last]
+
+
+def _own_mail(catch_alls: Iterable[str], entries: Mapping[str, _Entry], mailboxes: Iterable[str]) -> list[str]:
+    """An alias to itself for each mailbox in the domain of a catch-all.
+
+    Courier asks the aliases of a whole domain before it looks for a mailbox, and an alias of the address before both.
+    """
+    users = defaultdict(list)
+    for mailbox in mailboxes:
+        user, _separator, domain = mailbox.partition("@")
+        users[domain].append(user)
+    own = dict.fromkeys(
+        f"{user}{catch_all}"
+        for catch_all in catch_alls
+        for domain in (catch_all[1:], *wildcards(catch_all[1:]))
+        for user in users[domain]
+    )
+    lines = [f"{address}: {address}\n" for address in own if address not in entries]
+    return ["# Or a catch-all would get the mail of these mailboxes.\n", *lines] if lines else []
+
+
+def _line(entry: _Entry) -> str:
+    targets = [entry.detour] if entry.detour else [target.text for target in entry.targets]
+    line = f"{entry.name.text}: {', '.join(targets)}\n"
+    if len(line) > _LINE:
+        line = f"{entry.name.text}: " + ",\n    ".join(targets) + "\n"
+    return line
+
+
+def _detour(alias: Alias) -> str | None:
+    """The bare name that stands in the aliases for targets that only a file in aliasdir can have.
+
+    It has one hyphen, because Courier cuts names at hyphens when it looks for files, and no two aliases share it.
+    """
+    if alias.name.startswith("@"):
+        kind, needed = "catchall", all("@" in target for target in alias.targets)
+    else:
+        kind, needed = "program", alias.targets[0].startswith(("|", "/"))
+    name = alias.name.removeprefix("@").lower()
+    escaped = re.sub("[^a-z0-9.]", lambda match: "".join(f"_{byte:02x}" for byte in match[0].encode()), name)
+    return f"{kind}-{escaped}" if needed else None
+
+
+def _unfolded(text: str) -> Iterator[tuple[int, str]]:
+    """The entries of a file with the numbers of their first lines."""
+    first, entry = 1, ""
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        cut = line.partition("#")[0].rstrip()
+        if cut.startswith((" ", "\t")):
+            first = first if entry else number
+            entry += cut
+            continue
+        if entry:
+            yield first, entry
+        first, entry = number, cut
+    if entry:
+        yield first, entry
+
+
+def _addresses(text: str) -> list[str]:
+    """The addresses of a list, without names and comments."""
+    found = []
+    for item in _ADDRESS.findall(text):
+        bare = re.sub(r"\([^()]*\)", "", item)
+        angle = re.search("<([^<>]*)>", bare)
+        found.append((angle[1] if angle else bare).strip())
+    return [address for address in found if address]

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Courier's bofh: which senders, recipients and clients submit refuses.
+
+The format is that of courier/bofh.c, which passes over everything it does not understand.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from .domains import DomainError, normalise
+
+_SPF_RESULTS = frozenset({"error", "fail", "neutral", "none", "pass", "softfail", "unknown"})
+_SPF_CHECK = _SPF_RESULTS | {"all", "allowok", "off"}
+# The options of Courier itself, with the words that a list in them can hold. Any other name is environment for filters.
+_OPTIONS: dict[str, frozenset[str]] = {
+    "BOFHCHECKDNS": frozenset(),
+    "BOFHCHECKHELO": frozenset(),
+    "BOFHHEADERLIMIT": frozenset(),
+    "BOFHNOBASE64TEXT": frozenset(),
+    "BOFHNOEXPN": frozenset(),
+    "BOFHNOVRFY": frozenset(),
+    "BOFHSPFFROM": _SPF_CHECK | {"mailfromok"},
+    "BOFHSPFHARDERROR": _SPF_RESULTS,
+    "BOFHSPFHELO": _SPF_CHECK,
+    "BOFHSPFMAILFROM": _SPF_CHECK,
+    "BOFHSPFNOVERBOSE": frozenset(),
+    "BOFHSPFTRUSTME": frozenset(),
+    "BOFHSUPPRESSBACKSCATTER": frozenset({"authsmtp", "none", "smtp"}),
+}
+_OPTION = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+
+_LINE_BYTES = 8190  # BUFSIZ without the LF and the NUL; what is beyond is read as the next line
+
+
+class BofhError(ValueError):
+    """A line that Courier would pass over or misread."""
+
+
+class _Rule(NamedTuple):
+    heeds: int | None  # how many words after the keyword Courier reads
+    accepts: Callable[[list[str]], bool]
+    needs: str
+
+
+def render(lines: Iterable[str]) -> str:
+    """Write the rules in the order given, comments and empty lines included."""
+    lines = list(lines)
+    earlier: dict[str, str] = {}
+    for line in lines:
+        setting = _check(line)
+        if setting in earlier:
+            raise BofhError(f"{line!r} and {earlier[setting]!r} exclude each other; keep one")
+        if setting:
+            earlier[setting] = line
+    return "".join(f"{line}\n" for line in lines)
+
+
+def parse(text: str) -> list[str]:
+    """The rules as Courier reads them, without comments, superfluous blanks, and what it passes over."""
+    rules = []
+    for line in text.split("\n"):
+        keyword, words = _split(line)
+        if keyword in _RULES and words:
+            rules.append(" ".join([keyword, *words[: _RULES[keyword].heeds]]))
+    return rules
+
+
+def _split(line: str) -> tuple[str, list[str]]:
+    keyword, *words = re.findall(r"[^ \t\r]+", line.partition("#")[0]) or [""]
+    return keyword.lower(), words
+
+
+def _check(line: str) -> str | None:
+    """Refuse what Courier would not heed. Returns the name of what one line only can set."""
+    if "\n" in line or len(line.encode(errors="surrogateescape")) > _LINE_BYTES:
+        raise BofhError(f"{line[:40]!r} is more than one line to Courier; write lines of at most {_LINE_BYTES} bytes")
+    if re.search(r"[^ \t\r#]#", line):
+        raise BofhError(f"{line!r} ends at its #; put a blank in front of a comment")
+    keyword, words = _split(line)
+    if not keyword:
+        return None
+    rule = _RULES.get(keyword)
+    if rule is None:
+        raise BofhError(f"{line!r} is no rule of Courier's; write {_nearest(keyword, _RULES)}")
+    if not rule.accepts(words):
+        raise BofhError(f"{line!r} needs {rule.needs}")
+    if keyword == "badmx":
+        _check_printed(line, words[0])
+    if keyword == "opt":
+        return _check_option(line, words[0])
+    return keyword if keyword == "maxrcpts" else None
+
+
+def _check_printed(line: str, word: str) -> None:
+    # Courier compares the text that inet_ntop prints, without ::ffff:.
+    address = ipaddress.ip_address(word)
+    printed = str(getattr(address, "ipv4_mapped", None) or address)
+    if word != printed:
+        raise BofhError(f"{line!r} never matches; write badmx {printed}")
+
+
+def _check_option(line: str, word: str) -> str:
+    name, _separator, value = word.partition("=")
+    if name.startswith("BOFH") and name not in _OPTIONS:
+        raise BofhError(f"{line!r} sets nothing that Courier reads; write {_nearest(name, _OPTIONS)}")
+    accepted = _OPTIONS.get(name)
+    if accepted and not accepted.issuperset(value.split(",")):
+        raise BofhError(f"{line!r} needs words out of {', '.join(sorted(accepted))}, joined by commas")
+    return name
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    return " or ".join(get_close_matches(word, words, 2, 0.75) or words)
+
+
+def _one_address(words: list[str]) -> bool:
+    return len(words) == 1 and _domains([words[0].partition("@")[2].removeprefix(".")])
+
+
+def _domains(words: list[str]) -> bool:
+    try:
+        return bool(words) and not any(normalise(word).startswith(".") for word in words)
+    except DomainError:
+        return False
+
+
+def _one_ip_address(words: list[str]) -> bool:
+    try:
+        return bool(ipaddress.ip_address(" ".join(words)))
+    except ValueError:
+        return False
+
+
+def _limit(words: list[str]) -> bool:
+    return bool(re.fullmatch(r"[1-9][0-9]{0,8}(?: hard)?", " ".join(words), re.IGNORECASE))
+
+
+def _one_option(words: list[str]) -> bool:
+    return len(words) == 1 and bool(_OPTION.fullmatch(words[0]))
+
+
+_ADDRESS = "one address, such as user@example.com, @example.com or @.example.com"
+_RULES = {
+    "badfrom": _Rule(1, _one_address, _ADDRESS),
+    "badmx": _Rule(1, _one_ip_address, "one IP address, such as badmx 192.0.2.25"),
+    "freemail": _Rule(None, _domains, "domains without a dot in front, such as freemail example.com mx.example.net"),
+    "maxrcpts": _Rule(2, _limit, "a number, and hard or nothing after it, such as maxrcpts 20 hard"),
+    "opt": _Rule(1, _one_option, "NAME=value without blanks, such as opt BOFHCHECKHELO=1"),
+    "spamtrap": _Rule(1, _one_address, _ADDRESS),
+}

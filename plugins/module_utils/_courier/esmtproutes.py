@@ -1,0 +1,259 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Courier's esmtproutes, where mail goes instead of to its MX, and esmtpauthclient, the logins there.
+
+The rules are those of courier/module.esmtp/smtproutes.C and libesmtp.C and of rfc1035/rfc1035mxlist.c. Courier reports
+no mistake in either file: what it does not understand it leaves out, so everything is refused here instead.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import string
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from .domains import DomainError, normalise, parse_plain, to_ascii, wildcards
+
+SECURITY = ("required", "smtps")
+FAMILY = ("ipv4", "ipv6")
+
+# libesmtp.C reads esmtpauthclient into 256 bytes, of which LF and NUL take two.
+LOGIN_BYTES = 254
+
+
+class RouteError(ValueError):
+    """A route that Courier would misread, never reach, or log in over in clear."""
+
+
+class Route(NamedTuple):
+    """One line of esmtproutes, and the login for its relay."""
+
+    domain: str = ""  # of the recipient; "" is every domain, ".example.com" every subdomain
+    relay: str = ""  # a host name or [address]; "" asks DNS for the MX
+    port: int | None = None  # None is 25, and 465 with smtps
+    security: str | None = None  # one of SECURITY; None encrypts when the peer offers it, until that fails once
+    family: str | None = None  # one of FAMILY; Courier before 1.4.0 ignores it
+    user: str | None = None
+    password: str | None = None
+
+
+def render(routes: Iterable[Route]) -> str:
+    """Write esmtproutes in the order given: Courier follows the first route that matches. Raises RouteError."""
+    routes = list(routes)
+    written = [canonical(route) for route in routes]
+    _refuse_unreachable(routes, written)
+    return "".join(f"{_line(route)}\n" for route in written)
+
+
+def render_credentials(routes: Iterable[Route]) -> str:
+    """Write esmtpauthclient, a line for each relay with a login. Raises RouteError.
+
+    Courier finds a login by the text that esmtproutes has for the relay, port included, or, where the MX is asked,
+    by the domain of the recipient.
+    """
+    routes = list(routes)
+    numbers: dict[str, int] = {}
+    logins: dict[str, tuple[str | None, str | None]] = {}
+    for number, (given, route) in enumerate(zip(routes, map(canonical, routes), strict=True)):
+        login = (route.user, route.password)
+        for key in _keys(route):
+            first = numbers.setdefault(key, number)
+            if logins.setdefault(key, login) != login:
+                raise RouteError(
+                    f"{_entry(number, given)} and {_entry(first, routes[first])} share the relay {key}, and Courier "
+                    "keeps one login for it; give both the same user and password"
+                )
+    return "".join(f"{key} {user} {password}\n" for key, (user, password) in logins.items() if user)
+
+
+def mask_credentials(text: str) -> str:
+    """An esmtpauthclient that may be shown: a line keeps its relay and user, or nothing if it is no login."""
+    return re.sub(
+        r"^(?:[ \t]*(\S+)[ \t]+(\S+)[ \t]+\S.*|.*\S.*)$",
+        lambda line: f"{line[1]} {line[2]} ********" if line[1] else "********",
+        text,
+        flags=re.MULTILINE,
+    )
+
+
+def parse(text: str) -> list[Route]:
+    """Read any esmtproutes as Courier does, without the logins, which are in another file.
+
+    Lines without a colon and flags that Courier does not know are left out. The domain is as it stands, blanks
+    included, because Courier does not trim it. A hand-made file may hold security "starttls", which render refuses.
+    """
+    entries = (line.partition(":") for line in parse_plain(text))
+    return [_route(domain, value.strip(string.whitespace)) for domain, colon, value in entries if colon]
+
+
+def canonical(route: Route) -> Route:
+    """The route as it is written: lower-case A-labels, short addresses, ports where they count. Raises RouteError."""
+    name = _name(route)
+    security = _security(name, route.security)
+    if route.family not in (None, *FAMILY):
+        raise RouteError(f"{name}: family {route.family!r} is unknown; write ipv4 or ipv6, or leave family out")
+    try:
+        domain = to_ascii(route.domain) if route.domain else ""
+    except DomainError as error:
+        raise RouteError(f"a route's domain {error}") from error
+    try:
+        relay = _relay(route.relay)
+    except RouteError as error:
+        raise RouteError(f"{name}: {error}") from error
+    if relay.startswith("[") and route.family and (":" in relay) != (route.family == "ipv6"):
+        raise RouteError(f"{name}: {relay} cannot be reached with family {route.family}; leave family out")
+    user, password = route.user or None, route.password or None
+    port = _port(name, relay, route.port, security, has_login=bool(user))
+    written = Route(domain, relay, port, security, route.family, user, password)
+    if user or password:
+        _check_login(name, written)
+    return written
+
+
+def _security(name: str, security: str | None) -> str | None:
+    if security in (None, *SECURITY):
+        return security
+    instead = "write required or smtps, or leave security out"
+    if security == "none":
+        raise RouteError(f"{name}: there is no SECURITY=NONE since Courier 0.71, it would be ignored; {instead}")
+    if security == "starttls":
+        raise RouteError(
+            f"{name}: SECURITY=STARTTLS is a private extension between Courier servers that others refuse; "
+            "write required, which insists on STARTTLS"
+        )
+    raise RouteError(f"{name}: security {security!r} is unknown; {instead}")
+
+
+@lru_cache  # thousands of routes share few relays
+def _relay(relay: str) -> str:
+    inner = relay.removeprefix("[").removesuffix("]")
+    try:
+        address = ipaddress.ip_address(inner)
+    except ValueError:
+        return _host(relay) if relay else ""
+    if relay != f"[{inner}]":
+        raise RouteError(f"relay {relay!r} is an address without brackets; write [{address}]")
+    if "%" in inner:
+        raise RouteError(f"relay {relay!r} has a scope, which Courier does not take; leave out what follows the %")
+    return f"[{address}]"
+
+
+def _host(relay: str) -> str:
+    if re.search(r"[,:][0-9]+$", relay):
+        raise RouteError(f"relay {relay!r} holds a port; write it as port")
+    if relay.startswith("."):
+        raise RouteError(f"relay {relay!r} is a wildcard; name one host")
+    try:
+        return to_ascii(relay)
+    except DomainError as error:
+        raise RouteError(f"relay {error}") from error
+
+
+def _port(name: str, relay: str, port: int | None, security: str | None, *, has_login: bool) -> int | None:
+    if not relay:
+        if port is not None:
+            raise RouteError(f"{name}: Courier takes a port only after a relay; name the relay, or leave port out")
+        if security == "smtps":
+            raise RouteError(f"{name}: smtps to the MX would be TLS on port 25; name a relay, or write required")
+        return None
+    if port is None:
+        # A login for a relay without a port would also be sent to the MX of the domain that has the relay's name, which
+        # no route encrypts; with a port it cannot be mistaken for a domain.
+        return 465 if security == "smtps" else 25 if has_login else None
+    if not 1 <= port <= 65535:
+        raise RouteError(f"{name}: port {port} does not exist; write 1 to 65535")
+    if port == 25 and security == "smtps":
+        raise RouteError(f"{name}: port 25 does not begin with TLS; write required, or leave port out for 465")
+    if port == 465 and security != "smtps":
+        raise RouteError(f"{name}: port 465 begins with TLS; write security smtps")
+    return port
+
+
+def _check_login(name: str, route: Route) -> None:
+    if not (route.user and route.password):
+        raise RouteError(f"{name}: a login is a user and a password; write both, or leave both out")
+    if not route.security:
+        raise RouteError(
+            f"{name}: one failed handshake would send the login in clear; write security required or smtps"
+        )
+    if not route.relay and route.domain[:1] in ("", "."):
+        raise RouteError(f"{name}: Courier finds a login by relay or by exact domain; name the relay")
+    for part, text in (("user", route.user), ("password", route.password)):
+        if text.split() != [text] or not text.isprintable():
+            raise RouteError(f"{name}: the {part} holds a blank or a control character, which Courier cannot read")
+    if any(len(f"{key} {route.user} {route.password}".encode()) > LOGIN_BYTES for key in _keys(route)):
+        raise RouteError(
+            f"{name}: relay, user and password are longer than {LOGIN_BYTES} bytes, where Courier cuts off"
+        )
+
+
+def _refuse_unreachable(given: list[Route], written: list[Route]) -> None:
+    numbers: dict[str, int] = {}
+    for number, route in enumerate(written):
+        for covering in ("", route.domain, *wildcards(route.domain)):
+            if covering in numbers:
+                first = numbers[covering]
+                raise RouteError(
+                    f"{_entry(number, given[number])} is never reached, because {_entry(first, given[first])} "
+                    "matches first; move it up or leave it out"
+                )
+        numbers[route.domain] = number
+
+
+def _keys(route: Route) -> Iterator[str]:
+    if route.relay:
+        yield _target(route)
+    elif route.domain:
+        # Courier asks for the domain as the recipient's address has it, in Unicode or in A-labels.
+        yield from dict.fromkeys((route.domain, normalise(route.domain)))
+
+
+def _line(route: Route) -> str:
+    # Only what follows the last slash is read as flags, so they share one.
+    flags = ",".join(
+        filter(
+            None,
+            (
+                route.security and f"SECURITY={route.security.upper()}",
+                route.family and f"{route.family.upper()}ONLY",
+            ),
+        )
+    )
+    return " ".join(filter(None, (f"{route.domain}:", _target(route), flags and f"/{flags}")))
+
+
+def _target(route: Route) -> str:
+    return route.relay if route.port is None else f"{route.relay},{route.port}"
+
+
+def _route(domain: str, value: str) -> Route:
+    target, slash, flags = value.rpartition("/")
+    if not slash:
+        target, flags = value, ""
+    words = set(re.split("[, \r\t\n]", flags.upper()))
+    relay, comma, port = target.rstrip(string.whitespace).partition(",")
+    return Route(
+        domain,
+        relay,
+        _atoi(port) if comma else None,
+        # With several, STARTTLS fails a peer that the others would take, and SMTPS lifts REQUIRED.
+        next((name for name in ("starttls", "smtps", "required") if f"SECURITY={name.upper()}" in words), None),
+        next((name for name in FAMILY if f"{name.upper()}ONLY" in words), None),
+    )
+
+
+def _atoi(text: str) -> int:
+    number = re.match(r"\s*([+-]?[0-9]{1,18})", text)
+    return int(number[1]) if number else 0
+
+
+def _entry(number: int, route: Route) -> str:
+    return f"route {number + 1} ({_name(route)})"
+
+
+def _name(route: Route) -> str:
+    return route.domain or "the catch-all"

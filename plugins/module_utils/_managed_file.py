@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only code of this collection that writes files: all of them, or none.
+
+A module renders every text first, so that a refusal changes nothing, and hands the texts over in one call.
+Compiled databases belong to their texts: they are made anew when they are missing or older, so that a run which died
+between the two is healed by the next, and when the compiler refuses a text, the old texts come back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import stat
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+class File(NamedTuple):
+    """A file as it shall be. Without a text it shall not be there."""
+
+    path: str
+    text: str | None
+    owner: str = "root"
+    group: str = "courier"
+    mode: int = 0o640
+    # What a diff may show of the text; for texts with secrets.
+    shown: Callable[[str], str] = str
+
+
+class Database(NamedTuple):
+    """A file that one of Courier's programs compiles from texts."""
+
+    path: str
+    sources: Sequence[str]  # files, or directories of files
+    command: Sequence[str]
+
+
+def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Database] = ()) -> dict[str, Any]:
+    """Bring files and databases into the state wanted and return what exit_json needs.
+
+    Returns changed, diff, files (the paths that changed) and compiled (the databases made anew).
+    Fails the module, with every file as it was before, when a compiler refuses.
+    """
+    before = {file.path: read(file.path) for file in files}
+    differing = [file for file in files if before[file.path] != file.text or not _attributes_match(file)]
+    written = {file.path for file in differing}
+    outdated = [database for database in databases if _stale(database, written)]
+    result = {
+        "changed": bool(differing or outdated),
+        "diff": [_diff(file, before[file.path]) for file in differing],
+        "files": sorted(written),
+        "compiled": sorted(database.path for database in outdated),
+    }
+    if module.check_mode:
+        return result
+    for file in differing:
+        _put(module, file)
+    for database in outdated:
+        code, stdout, stderr = module.run_command(list(database.command))
+        if code != 0:
+            for file in differing:
+                _put(module, file._replace(text=before[file.path]))
+            said = (stderr or stdout).strip()
+            module.fail_json(msg=f"{database.command[0]} refused and the old files were put back: {said}")
+    return result
+
+
+def read(path: str) -> str | None:
+    """The text of a file, or None where there is none. Bytes that are not UTF-8 survive a round trip."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _put(module: AnsibleModule, file: File) -> None:
+    if file.text is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file.path)
+        return
+    directory, name = os.path.split(file.path)
+    try:
+        # Born private and moved into place with its final owner and mode. Courier's compilers read
+        # whole directories; they pass over hidden names and names that hold a tilde, so both are set.
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix="~", dir=directory)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+                stream.write(file.text)
+                os.fchown(descriptor, _uid(file.owner), _gid(file.group))
+                os.fchmod(descriptor, file.mode)
+                stream.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, file.path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except (OSError, KeyError) as error:
+        module.fail_json(msg=f"cannot write {file.path}: {error}")
+
+
+def _attributes_match(file: File) -> bool:
+    try:
+        seen = os.stat(file.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return file.text is None
+    try:
+        wanted = (_uid(file.owner), _gid(file.group), file.mode)
+    except KeyError:  # nobody of that name yet: a check run before the packages are there
+        return False
+    return (seen.st_uid, seen.st_gid, stat.S_IMODE(seen.st_mode)) == wanted
+
+
+def _stale(database: Database, written: set[str]) -> bool:
+    try:
+        compiled = os.stat(database.path).st_mtime_ns
+    except FileNotFoundError:
+        return True
+    for source in database.sources:
+        for path in (source, *_below(source)):
+            if path in written or (os.path.exists(path) and os.stat(path).st_mtime_ns > compiled):
+                return True
+    return False
+
+
+def _below(directory: str) -> list[str]:
+    return [entry.path for entry in os.scandir(directory)] if os.path.isdir(directory) else []
+
+
+def _diff(file: File, before: str | None) -> dict[str, str]:
+    shown_before = "" if before is None else file.shown(before)
+    shown_after = "" if file.text is None else file.shown(file.text)
+    if before == file.text:
+        shown_before, shown_after = "", f"owner {file.owner}, group {file.group}, mode {file.mode:04o}\n"
+    return {"before_header": file.path, "after_header": file.path, "before": shown_before, "after": shown_after}
+
+
+def _uid(owner: str) -> int:
+    return int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+
+
+def _gid(group: str) -> int:
+    return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid

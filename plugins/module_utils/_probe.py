@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask a daemon of Courier whether it answers, as a client would, and take leave politely.
+
+systemd knows that a process is there. That it listens, shakes hands and serves the right certificate is only seen by
+talking to it: Courier starts happily with a TLS_PRIORITY that no client can meet, and without its certificate it does
+not offer STARTTLS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from io import BufferedRWPair
+from typing import NamedTuple
+
+# Seconds for a connection and for each line of an answer: port 25 is silent while Courier waits for a slow DNS.
+PATIENCE = 10.0
+
+# What is said, and how the last line of the answer begins. The greeting comes unasked.
+_Step = tuple[str, str]
+
+# A line that is not the answer's last: in SMTP, in IMAP, in POP3.
+_MORE = re.compile(r"\d{3}-|\* |\+OK|[A-Z]")
+
+
+class _Talk(NamedTuple):
+    greeting: _Step
+    hello: _Step
+    offer: str  # in the answer to hello
+    starttls: _Step
+    farewell: _Step
+
+
+_TALKS = {
+    "smtp": _Talk(("", "220"), ("EHLO localhost", "250"), "STARTTLS", ("STARTTLS", "220"), ("QUIT", "221")),
+    "imap": _Talk(("", "* OK"), ("1 CAPABILITY", "1 OK"), "STARTTLS", ("2 STARTTLS", "2 OK"), ("3 LOGOUT", "3 OK")),
+    "pop3": _Talk(("", "+OK"), ("CAPA", "."), "STLS", ("STLS", "+OK"), ("QUIT", "+OK")),
+}
+# Courier's authentication library: which account has this name? RFC 2606 makes sure that none has.
+_AUTHDAEMON: _Step = ("PRE . login nobody@invalid", "FAIL")
+
+PROTOCOLS = (*_TALKS, "authdaemon")
+TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
+
+
+class NoAnswer(Exception):
+    """What was expected and what came, as the second half of a sentence."""
+
+
+class Endpoint(NamedTuple):
+    """Where a daemon listens, and how."""
+
+    protocol: str  # one of PROTOCOLS
+    address: str = "127.0.0.1"
+    port: int = 0
+    tls: str = "none"  # one of TLS
+    certificate: bytes | None = None  # the leaf that it must serve, DER
+    socket: str = ""  # authdaemon listens on a path
+
+    def __str__(self) -> str:
+        if self.protocol == "authdaemon":
+            return f"authdaemon {self.socket}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{self.protocol} {host}:{self.port}{TLS[self.tls]}"
+
+
+def probe(endpoint: Endpoint) -> str:
+    """Talk to an endpoint once and return what that proved, such as "smtp 127.0.0.1:25 STARTTLS TLSv1.3".
+
+    Raises NoAnswer.
+    """
+    try:
+        if endpoint.protocol == "authdaemon":
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(PATIENCE)
+                connection.connect(endpoint.socket)
+                _converse(connection, [_AUTHDAEMON], b"\n")
+            return str(endpoint)
+        with socket.create_connection((endpoint.address, endpoint.port), PATIENCE) as connection:
+            return f"{endpoint}{_ask(connection, endpoint)}"
+    except OSError as error:
+        raise NoAnswer(error.strerror or str(error)) from error
+
+
+def _ask(connection: socket.socket, endpoint: Endpoint) -> str:
+    greeting, hello, offer, starttls, farewell = _TALKS[endpoint.protocol]
+    if endpoint.tls == "none":
+        _converse(connection, [greeting, hello, farewell])
+        return ""
+    if endpoint.tls == "starttls":
+        # Asked for what it does not offer, Courier holds the connection for a while, and it counts against MAXPERIP.
+        if offer not in re.split(r"[\s-]", _converse(connection, [greeting, hello])):
+            _converse(connection, [farewell])
+            raise NoAnswer(f"it should offer {offer}, and does not")
+        _converse(connection, [starttls])
+    try:
+        secured = _context().wrap_socket(connection)
+    except OSError as error:
+        raise NoAnswer(f"it should shake hands for TLS, and there came: {error.strerror or error}") from error
+    with secured:
+        _converse(secured, [hello, farewell] if endpoint.tls == "starttls" else [greeting, hello, farewell])
+        served, version = secured.getpeercert(binary_form=True), secured.version()
+        with suppress(OSError):  # whether the other side takes leave as politely is its own business
+            secured.unwrap()
+    _compare(served, endpoint.certificate)
+    return f" {version}"
+
+
+def _converse(connection: socket.socket, steps: Sequence[_Step], end: bytes = b"\r\n") -> str:
+    """Say one thing after the other and return all that came."""
+    said = []
+    with connection.makefile("rwb") as stream:
+        for text, beginning in steps:
+            if text:
+                stream.write(text.encode() + end)
+                stream.flush()
+            said += _expect(stream, text or "the connection", beginning)
+    return "\n".join(said)
+
+
+def _expect(stream: BufferedRWPair, text: str, beginning: str) -> list[str]:
+    said: list[str] = []
+    for line in stream:
+        said.append(line.decode(errors="replace").rstrip())
+        if said[-1].startswith(beginning) and said[-1][3:4] != "-":
+            return said
+        if not _MORE.match(said[-1]):
+            break
+    came = repr(said[-1]) if said else "nothing"
+    raise NoAnswer(f"{text} should be answered with {beginning}, and there came {came}")
+
+
+def _context() -> ssl.SSLContext:
+    """Trusts whatever comes; _compare() decides."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _compare(served: bytes | None, wanted: bytes | None) -> None:
+    if wanted is not None and served != wanted:
+        came = _fingerprint(served) if served else "none"
+        raise NoAnswer(f"it should serve the certificate with the SHA-256 {_fingerprint(wanted)}, and serves {came}")
+
+
+def _fingerprint(certificate: bytes) -> str:
+    return hashlib.sha256(certificate).digest().hex(":").upper()

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: esmtproutes
+short_description: Send mail for some or all domains through chosen servers
+version_added: 0.1.0
+author: The courier.mail contributors (@courier-mail)
+description:
+  - Writes C(esmtproutes), by which Courier sends mail to a relay instead of to the MX of the recipient's domain, and
+    C(esmtpauthclient), the logins for these relays.
+  - Both files are owned as a whole. A route that leaves the list leaves the host. Without any login
+    C(esmtpauthclient) is removed.
+  - Courier reads both files at each new connection. Nothing has to be compiled or restarted. A connection that is kept
+    open is used for about a minute more.
+  - Courier says nothing of a line that it does not understand. This module refuses such a route, and everything
+    else that would not do what it says, and then leaves both files as they were.
+  - Mail for domains that are local or hosted never comes to a route.
+options:
+  routes:
+    description:
+      - The routes, in the order in which Courier looks at them. It follows the first one that matches.
+      - A route that can never be reached, under a wildcard or the catch-all, is refused.
+      - An empty list sends all mail to its MX.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      domain:
+        description:
+          - The domain of the recipient. C(.example.com) is every name below C(example.com) at any depth, but not
+            C(example.com) itself. An empty one is the catch-all, for every domain.
+          - Case does not matter. International names may be written in Unicode or as A-labels (C(xn--)).
+        type: str
+        default: ""
+      relay:
+        description:
+          - The server that takes the mail. A host name, of which Courier looks up the MX before the address, or an
+            address in brackets, C([192.0.2.1]) or C([2001:db8::1]).
+          - An empty one is the MX of the recipient's domain, which exempts the domain from a catch-all further down.
+        type: str
+        default: ""
+      port:
+        description:
+          - The TCP port of O(routes[].relay), 1 to 65535.
+          - The default is 25, and 465 when O(routes[].security=smtps).
+        type: int
+      security:
+        description:
+          - V(required) takes STARTTLS or returns the mail to its sender. V(smtps) begins the connection with TLS.
+          - Without it Courier takes STARTTLS if it is offered. After one failed handshake it sends in clear for some
+            hours.
+          - Certificates are checked according to C(courierd) in both cases.
+          - There are no other values. Courier ignores C(NONE) since version 0.71, and its C(STARTTLS) is a private
+            extension between Courier servers.
+        type: str
+      family:
+        description:
+          - Connect over this version of IP only.
+          - Courier before 1.4.0, which is in Debian 12, ignores it without a word.
+        type: str
+        choices: [ipv4, ipv6]
+      user:
+        description:
+          - The name to log in to the relay with. It cannot hold blanks, and O(routes[].security) must be given.
+          - Courier keeps one login for a relay and port. All their routes must have the same.
+          - Without O(routes[].relay) the route must be for one exact domain.
+        type: str
+      password:
+        description:
+          - The password for O(routes[].user), in clear. It cannot hold blanks. Relay, user and password are 252 bytes
+            long at most, taken together.
+        type: str
+  directory:
+    description: Where Courier has its configuration.
+    type: path
+    default: /etc/courier
+  owner:
+    description: User, by name or number, that owns the files.
+    type: str
+    default: root
+  group:
+    description: Group, by name or number, that may read the files. Courier must be in it.
+    type: str
+    default: courier
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows both files, with the passwords masked.
+"""
+
+EXAMPLES = r"""
+- name: Send mail for a partner by its own road and all the rest through a provider
+  courier.mail.esmtproutes:
+    routes:
+      - domain: partner.example
+        relay: "[192.0.2.25]"
+      - domain: example.org # to its MX, encrypted or not at all
+        security: required
+      - relay: smtp.provider.example
+        port: 587
+        security: required
+        user: "{{ provider_user }}"
+        password: "{{ provider_password }}"
+
+- name: Send everything through our hub
+  courier.mail.esmtproutes:
+    routes:
+      - relay: mx1.example.com
+        security: smtps
+
+- name: Send all mail to its MX
+  courier.mail.esmtproutes:
+    routes: []
+"""
+
+RETURN = r"""
+files:
+  description: The files that were written or removed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/courier/esmtpauthclient, /etc/courier/esmtproutes]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._courier.esmtproutes import (
+    FAMILY,
+    Route,
+    RouteError,
+    mask_credentials,
+    render,
+    render_credentials,
+)
+from ..module_utils._managed_file import File, ensure
+
+ROUTE = {
+    "domain": {"type": "str", "default": ""},
+    "relay": {"type": "str", "default": ""},
+    "port": {"type": "int"},
+    # No choices: the renderer knows what to say to those who write none or starttls.
+    "security": {"type": "str"},
+    "family": {"type": "str", "choices": list(FAMILY)},
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "routes": {"type": "list", "elements": "dict", "options": ROUTE, "required": True},
+            "directory": {"type": "path", "default": "/etc/courier"},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "courier"},
+        },
+        supports_check_mode=True,
+    )
+    directory, owner, group = (module.params[name] for name in ("directory", "owner", "group"))
+    routes = [Route(**route) for route in module.params["routes"]]
+    try:
+        text, credentials = render(routes), render_credentials(routes)
+    except RouteError as error:
+        module.fail_json(msg=str(error))
+    files = [
+        # The login first: a route that finds none goes out without, and is refused.
+        File(f"{directory}/esmtpauthclient", credentials or None, owner, group, shown=mask_credentials),
+        File(f"{directory}/esmtproutes", text, owner, group),
+    ]
+    module.exit_json(**ensure(module, files))
+
+
+if __name__ == "__main__":
+    main()

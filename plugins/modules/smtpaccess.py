@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtpaccess
+short_description: Decide which clients may connect to Courier's SMTP listeners, and with which settings
+version_added: 0.1.0
+author: The courier.mail contributors (@courier-mail)
+description:
+  - The listeners on ports 25, 465 and 587 look up the address of each client in one database. It says whether the
+    connection is closed at once, and which variables are set for it. A variable set there wins over the same one in
+    C(esmtpd) and over C(opt) lines of C(bofh).
+  - Owns C(smtpaccess/default). The one that Debian ships lets all of 10.0.0.0/8 and 192.168.0.0/16 relay. Other files
+    in the directory are left alone and compiled as well. A key that is in one of them and in this list is a duplicate,
+    which the compiler refuses.
+  - Compiles C(smtpaccess.dat) with C(makesmtpaccess) when a file is newer or the database is missing. When it refuses,
+    the file is put back as it was.
+  - C(makesmtpaccess) tells the listener on port 25, which uses the new list from the next connection on. The listeners
+    on ports 465 and 587 go on with the old one until C(courier-mta-ssl) and C(courier-msa) are restarted. Restart them
+    when RV(compiled) names the database.
+  - Courier knows whole octets of IPv4 and whole groups of IPv6 only. Any other network is written as the lines it
+    takes, 32768 at most.
+  - One entry counts for a client, the one with the narrowest network that holds it. It does not inherit variables from
+    wider ones. Their order does not matter.
+  - Where no entry holds a client, it may connect, and nothing is set. An empty list means that not even the host itself
+    may relay over SMTP. (C(sendmail) does not ask.)
+  - Refuses a network twice, host bits, variables and values that Courier would pass over, and open relays, which are
+    C(RELAYCLIENT) for C(*), for networks of IPv4 wider than /8 and of IPv6 wider than /16.
+options:
+  entries:
+    description: Who may connect, and how.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      network:
+        description:
+          - An address, or a network in CIDR, of IPv4 or IPv6, or V(*) for every client.
+        type: str
+        required: true
+      action:
+        description:
+          - V(allow) lets the client connect.
+          - V(deny) closes the connection before the greeting. Nobody can log in from there. To refuse mail from
+            strangers only, allow with a C(BLOCK), which a login lifts.
+        type: str
+        choices: [allow, deny]
+        default: allow
+      variables:
+        description:
+          - What is set for the client. A key without a value (V(null) or V("")) is set and empty.
+          - C(RELAYCLIENT), always empty, lets the client send mail to everybody.
+          - C(BLOCK) with a text that begins with a code, such as V(550 5.7.1 Go away), refuses every recipient. Empty,
+            it exempts the client from DNS blacklists.
+          - C(AUTH_REQUIRED) of V(0) exempts it from the login on 465 and 587, C(ESMTP_TLS_REQUIRED) of V(0) from
+            STARTTLS.
+          - C(BOFHCHECKDNS), C(BOFHCHECKHELO), C(BOFHSPFHELO), C(BOFHSPFMAILFROM), C(BOFHSPFFROM),
+            C(BOFHSPFHARDERROR), C(BOFHSPFTRUSTME), C(BOFHSPFNOVERBOSE), C(BOFHNOEXPN) and C(BOFHNOVRFY) are those of
+            C(bofh). SPF is checked for clients that may relay, too. Quote V("off"), which is a boolean to YAML.
+          - C(SIZELIMIT) is in bytes. C(TARPIT), C(NOADDMSGID), C(NOADDDATE), C(NOADDRREWRITE), C(MIME) and
+            C(FAXRELAYCLIENT) are described in C(esmtpd), submit(8) and makesmtpaccess(8).
+        type: dict
+        default: {}
+      comment:
+        description: Why the entry is there. Written above it.
+        type: str
+  directory:
+    description: Where Courier has its configuration. C(makesmtpaccess) always uses the one it was built for.
+    type: path
+    default: /etc/courier
+  owner:
+    description: User, by name or number, that owns the file.
+    type: str
+    default: root
+  group:
+    description: Group, by name or number, that may read the file.
+    type: str
+    default: courier
+seealso:
+  - module: courier.mail.acceptmailfor
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change and be compiled, and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows the list.
+"""
+
+EXAMPLES = r"""
+- name: Say who may do what on our SMTP ports
+  courier.mail.smtpaccess:
+    entries:
+      - network: 127.0.0.1
+        variables: {RELAYCLIENT: null}
+      - network: ::1
+        variables: {RELAYCLIENT: null}
+      - network: 192.0.2.7
+        variables: {RELAYCLIENT: null, BLOCK: null, AUTH_REQUIRED: 0, BOFHSPFMAILFROM: "off", BOFHSPFHELO: "off"}
+        comment: sat1.example.com sends by us
+      - network: 198.51.100.0/22
+        variables: {BLOCK: }
+        comment: newsletters of example.net, from its SPF record of 2026-05-01
+      - network: 203.0.113.0/24
+        action: deny
+        comment: guesses passwords
+"""
+
+RETURN = r"""
+files:
+  description: The file, if it was written or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/courier/smtpaccess/default]
+compiled:
+  description: The database, if it was compiled or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/courier/smtpaccess.dat]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._courier.smtpaccess import Access, AccessError, render
+from ..module_utils._managed_file import Database, File, ensure
+
+ENTRY = {
+    "network": {"type": "str", "required": True},
+    "action": {"type": "str", "choices": ["allow", "deny"], "default": "allow"},
+    "variables": {"type": "dict", "default": {}},
+    "comment": {"type": "str"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "entries": {"type": "list", "elements": "dict", "options": ENTRY, "required": True},
+            "directory": {"type": "path", "default": "/etc/courier"},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "courier"},
+        },
+        supports_check_mode=True,
+    )
+    directory, owner, group = (module.params[name] for name in ("directory", "owner", "group"))
+    try:
+        text = render(access(entry) for entry in module.params["entries"])
+    except AccessError as error:
+        module.fail_json(msg=str(error))
+    files = [File(f"{directory}/smtpaccess/default", text, owner, group)]
+    databases = [Database(f"{directory}/smtpaccess.dat", [f"{directory}/smtpaccess"], ["makesmtpaccess"])]
+    module.exit_json(**ensure(module, files, databases))
+
+
+def access(entry: dict[str, Any]) -> Access:
+    """An entry as YAML has it: 0 is a number there, and Courier's variables are text."""
+    variables = {name: None if value is None else str(value) for name, value in entry["variables"].items()}
+    return Access(**entry | {"variables": variables})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,264 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: userdb
+short_description: Mail accounts in Courier's userdb, and their mailboxes
+version_added: 0.1.0
+author: The courier.mail contributors (@courier-mail)
+description:
+  - Writes all mail accounts into C(userdb) and compiles C(userdb.dat) and C(userdbshadow.dat) with C(makeuserdb). An
+    account that leaves O(accounts) can neither log in nor receive mail from then on. Courier sees the change at once.
+  - Gives each account a mailbox, which is a home with a Maildir, IMAP folders, and C(~/.courier) where the account has
+    delivery instructions. What is there already is kept. An owner that differs from O(uid) and O(gid) is set right for
+    the directories, since IMAP refuses the mailbox otherwise, but not for the messages in them.
+  - Mail is never removed. Mailboxes that belong to no account any more are named in RV(left_behind).
+  - Everything is validated before anything is written. Refused are what Courier would misread, accounts of domains that
+    are not hosted, homes within homes, and passwords in the clear or in a hash that is easily broken.
+  - The accounts have no C(mail) field, so Courier delivers to V(DEFAULTDELIVERY) of C(courierd), which should be
+    C(./Maildir).
+notes:
+  - C(userdb) becomes one file. A directory of that name, which Courier would accept as well, is refused.
+  - One call takes all accounts. Ten thousand of them take seconds. The first run waits for the disk as well, since a
+    mailbox with four folders is more than twenty directories.
+options:
+  accounts:
+    description: All mail accounts of the host.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      address:
+        description: The address in full, which is also the name to log in with. Kept in lower case.
+        type: str
+        required: true
+      password_hash:
+        description:
+          - The hash of the password as C(openssl passwd -6) or C(mkpasswd -m yescrypt) print it. It begins with V($6$)
+            or V($y$).
+          - Without one, the account receives mail and nobody can log in.
+        type: str
+      home:
+        description:
+          - The home of the account, below O(mail_root).
+          - By default C(<mail_root>/<domain>/<part before the @>).
+        type: path
+      quota:
+        description:
+          - How much the mailbox may hold, as V(500M) or V(1G), in which a kilobyte is 1024 bytes, or in the form of
+            maildirquota(7), V(1073741824S,10000C) for bytes and messages. Mail beyond it is not delivered.
+          - V(none) for no limit where O(quota) would set one.
+        type: str
+      name:
+        description: The name of the person.
+        type: str
+      courier:
+        description:
+          - The lines of C(~/.courier), one delivery instruction each, see dot-courier(5). Courier obeys them instead of
+            V(DEFAULTDELIVERY), so a copy to keep is a line of its own, C(./Maildir).
+          - They replace a C(~/.courier) that somebody else wrote. Without lines, such a file is left alone and only one
+            that this module wrote is removed.
+        type: list
+        elements: str
+        default: []
+  domains:
+    description: The hosted domains. V(.example.com) is every domain below C(example.com).
+    type: list
+    elements: str
+    required: true
+  mail_root:
+    description: The directory below which all homes are. It must exist.
+    type: path
+    required: true
+  uid:
+    description: Number of the user whom the mailboxes belong to. Delivery and IMAP run under it.
+    type: int
+    required: true
+  gid:
+    description: Number of the group whom the mailboxes belong to.
+    type: int
+    required: true
+  quota:
+    description:
+      - The quota of accounts that have none of their own. By default there is no limit.
+      - Without a quota, the C(maildirsize) of a mailbox is removed, in which Courier would remember the last one.
+    type: str
+  folders:
+    description: IMAP folders that every mailbox has. A new mailbox is subscribed to them.
+    type: list
+    elements: str
+    default: [Drafts, Sent, Junk, Trash]
+  directory:
+    description: Where C(userdb) is.
+    type: path
+    default: /etc/courier
+  owner:
+    description: User, by name or number, that owns C(userdb). Nobody else can read it, as C(makeuserdb) demands.
+    type: str
+    default: root
+  group:
+    description: Group, by name or number, of C(userdb).
+    type: str
+    default: root
+seealso:
+  - module: courier.mail.acceptmailfor
+attributes:
+  check_mode:
+    description: Says what would be written, compiled and made.
+    support: full
+  diff_mode:
+    description: Shows the accounts and mailboxes that change, without passwords.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Keep the mail accounts
+  courier.mail.userdb:
+    domains: [example.com]
+    mail_root: /srv/vmail
+    uid: 5000
+    gid: 5000
+    quota: 1G
+    accounts:
+      - address: alice@example.com
+        name: Alice Archer
+        password_hash: "{{ vault_alice_password_hash }}"
+      - address: archive@example.com
+        quota: none
+      - address: bob@example.com
+        password_hash: "{{ vault_bob_password_hash }}"
+        courier:
+          - ./Maildir
+          - "&bob@example.net"
+  register: mail_accounts
+
+- name: Name the mailboxes that nobody reads any more
+  ansible.builtin.debug:
+    var: mail_accounts.left_behind
+"""
+
+RETURN = r"""
+files:
+  description: The files that were written, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/courier/userdb]
+compiled:
+  description: The databases that were compiled, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/courier/userdb.dat, /etc/courier/userdbshadow.dat]
+mailboxes:
+  description: The homes whose mailbox was made, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/vmail/example.com/alice]
+left_behind:
+  description: The homes C(<mail_root>/<domain>/<name>) that hold a mailbox of no account.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/vmail/example.com/carol]
+"""
+
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._courier.userdb import HASHES, Account, UserdbError, canonical, changes, render
+from ..module_utils._maildir import Mailbox, MailboxError, MailRoot, carry_out, diff, left_behind, survey
+from ..module_utils._managed_file import Database, File, ensure, read
+
+ACCOUNT = {
+    "address": {"type": "str", "required": True},
+    "password_hash": {"type": "str", "no_log": True},
+    "home": {"type": "path"},
+    "quota": {"type": "str"},
+    "name": {"type": "str"},
+    "courier": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "accounts": {"type": "list", "elements": "dict", "options": ACCOUNT, "required": True},
+            "domains": {"type": "list", "elements": "str", "required": True},
+            "mail_root": {"type": "path", "required": True},
+            "uid": {"type": "int", "required": True},
+            "gid": {"type": "int", "required": True},
+            "quota": {"type": "str"},
+            "folders": {"type": "list", "elements": "str", "default": ["Drafts", "Sent", "Junk", "Trash"]},
+            "directory": {"type": "path", "default": "/etc/courier"},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    entries = params["accounts"]
+    # Ansible returns its arguments, and searches each string in them for each password. With ten thousand of both that
+    # takes longer than all the rest.
+    params["accounts"] = f"{len(entries)} accounts"
+    path = os.path.join(params["directory"], "userdb")
+    root = MailRoot(os.path.normpath(params["mail_root"]), params["uid"], params["gid"], params["folders"])
+    try:
+        accounts = [account(entry, root, params["quota"]) for entry in entries]
+        text = render(accounts, params["domains"])
+        work = survey(root, (Mailbox(one.home, one.courier, limited=one.quota is not None) for one in accounts))
+        if os.path.isdir(path):
+            raise UserdbError(f"{path} is a directory; move it away, all accounts go into one file of this name")
+        if not module.check_mode:
+            carry_out(root, work)
+    except (UserdbError, MailboxError, OSError) as error:
+        # None of these sentences holds a password, and if a password is just "a", masking would spoil them.
+        module.no_log_values.clear()
+        module.fail_json(msg=str(error))
+    result = ensure(module, [file(module, path, text)], databases(path))
+    result["changed"] |= bool(work)
+    result["diff"] += [diff(root, work)] if work else []
+    result["mailboxes"] = [f"{root.path}/{item.home}" for item in work if item.is_new]
+    result["left_behind"] = left_behind(root, {one.home for one in accounts})
+    if not any(prefix in str(result) for prefix in HASHES):
+        # Every password is a hash by now and no hash begins in here. Ansible would search for each of them.
+        module.no_log_values.clear()
+    module.exit_json(**result)
+
+
+def account(entry: dict[str, Any], root: MailRoot, quota: str | None) -> Account:
+    address = canonical(entry["address"])
+    local, _separator, domain = address.rpartition("@")
+    quota = entry["quota"] or quota
+    return Account(
+        address,
+        entry["password_hash"],
+        entry["home"] or f"{root.path}/{domain}/{local}",
+        root.uid,
+        root.gid,
+        None if quota == "none" else quota,
+        entry["name"],
+        tuple(entry["courier"]),
+    )
+
+
+def file(module: AnsibleModule, path: str, text: str) -> File:
+    before = read(path) or ""
+    gone, added = changes(before, text)
+    shown = {before: gone, text: added}
+    return File(path, text, module.params["owner"], module.params["group"], 0o600, shown.__getitem__)
+
+
+def databases(path: str) -> list[Database]:
+    """makeuserdb makes both, one after the other. A run that dies between them leaves old passwords."""
+    return [Database(f"{path}{end}", [path], ["makeuserdb", "-f", path]) for end in (".dat", "shadow.dat")]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugins.module_utils._courier.bofh import BofhError, parse, render
+
+ACCEPTED = {
+    "a sender": "badfrom user@example.com",
+    "senders of a domain": "badfrom @example.com",
+    "senders of every subdomain": "badfrom @.example.com",
+    "one name in every subdomain": "badfrom user@.example.com",
+    "a trap": "spamtrap trap@example.com",
+    "an exchanger": "badmx 192.0.2.25",
+    "an exchanger on IPv6": "badmx 2001:db8::25",
+    "freemail from its own servers": "freemail example.com",
+    "freemail from others too": "freemail example.com example.net example.org",
+    "a soft limit": "maxrcpts 20",
+    "a hard limit": "maxrcpts 20 hard",
+    "an option": "opt BOFHCHECKHELO=1",
+    "SPF results": "opt BOFHSPFFROM=pass,none,mailfromok",
+    "environment for filters": "opt MIME=none",
+}
+
+READ = {
+    "keywords in any case": ("BadFrom @example.com\n", ["badfrom @example.com"]),
+    "blanks, tabs and CR": ("\tmaxrcpts  20\thard \r\n", ["maxrcpts 20 hard"]),
+    "comments and empty lines": ("# why\n\nbadfrom @example.com # because\n", ["badfrom @example.com"]),
+    "the first address only": ("badfrom a@example.com b@example.com\n", ["badfrom a@example.com"]),
+    "unknown rules pass": ("badto @example.com\nbadfrom\n", []),
+    "no newline at the end": ("opt A=1 B=2", ["opt A=1"]),
+}
+
+REFUSED = {
+    "two lines in one": (
+        ["badmx 192.0.2.1\nbadmx"],
+        "'badmx 192.0.2.1\\nbadmx' is more than one line to Courier; write lines of at most 8190 bytes",
+    ),
+    "a comment without a blank": (
+        ["badfrom a#b@example.com"],
+        "'badfrom a#b@example.com' ends at its #; put a blank in front of a comment",
+    ),
+    "a misspelt rule": (["maxrcpt 20"], "'maxrcpt 20' is no rule of Courier's; write maxrcpts"),
+    "a rule of another make": (
+        ["whitelist example.com"],
+        "'whitelist example.com' is no rule of Courier's; "
+        "write badfrom or badmx or freemail or maxrcpts or opt or spamtrap",
+    ),
+    "two addresses": (
+        ["badfrom a@example.com b@example.com"],
+        "'badfrom a@example.com b@example.com' needs one address, "
+        "such as user@example.com, @example.com or @.example.com",
+    ),
+    "a domain for an address": (
+        ["spamtrap example.com"],
+        "'spamtrap example.com' needs one address, such as user@example.com, @example.com or @.example.com",
+    ),
+    "a name for an exchanger": (
+        ["badmx mx.example.com"],
+        "'badmx mx.example.com' needs one IP address, such as badmx 192.0.2.25",
+    ),
+    "a long IPv6 address": (
+        ["badmx 2001:DB8:0:0::25"],
+        "'badmx 2001:DB8:0:0::25' never matches; write badmx 2001:db8::25",
+    ),
+    "a mapped IPv4 address": (
+        ["badmx ::ffff:192.0.2.25"],
+        "'badmx ::ffff:192.0.2.25' never matches; write badmx 192.0.2.25",
+    ),
+    "a freemail wildcard": (
+        ["freemail .example.com"],
+        "'freemail .example.com' needs domains without a dot in front, such as freemail example.com mx.example.net",
+    ),
+    "no limit": (["maxrcpts 0"], "'maxrcpts 0' needs a number, and hard or nothing after it, such as maxrcpts 20 hard"),
+    "a misspelt hard": (
+        ["maxrcpts 20 hrad"],
+        "'maxrcpts 20 hrad' needs a number, and hard or nothing after it, such as maxrcpts 20 hard",
+    ),
+    "two limits": (
+        ["maxrcpts 20", "maxrcpts 5 hard"],
+        "'maxrcpts 5 hard' and 'maxrcpts 20' exclude each other; keep one",
+    ),
+    "an option with blanks": (
+        ["opt MIME = none"],
+        "'opt MIME = none' needs NAME=value without blanks, such as opt BOFHCHECKHELO=1",
+    ),
+    "a misspelt option": (
+        ["opt BOFHCHECKHELLO=1"],
+        "'opt BOFHCHECKHELLO=1' sets nothing that Courier reads; write BOFHCHECKHELO",
+    ),
+    "the same option again": (
+        ["opt BOFHCHECKHELO=1", "opt BOFHCHECKHELO=2"],
+        "'opt BOFHCHECKHELO=2' and 'opt BOFHCHECKHELO=1' exclude each other; keep one",
+    ),
+    "an SPF result in capitals": (
+        ["opt BOFHSPFHARDERROR=Fail"],
+        "'opt BOFHSPFHARDERROR=Fail' needs words out of error, fail, neutral, none, pass, softfail, unknown, "
+        "joined by commas",
+    ),
+}
+
+
+@pytest.mark.parametrize("line", ACCEPTED.values(), ids=ACCEPTED)
+def test_writes_a_rule_that_courier_heeds(line):
+    assert render([line]) == f"{line}\n"
+    assert parse(f"{line}\n") == [line]
+
+
+def test_keeps_comments_and_order():
+    assert render(["# strangers", "", "badfrom @example.com # 2026"]) == "# strangers\n\nbadfrom @example.com # 2026\n"
+
+
+@pytest.mark.parametrize(("text", "rules"), READ.values(), ids=READ)
+def test_reads_as_courier_does(text, rules):
+    assert parse(text) == rules
+
+
+@pytest.mark.parametrize(("lines", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_refuses_what_courier_would_pass_over(lines, sentence):
+    with pytest.raises(BofhError) as refusal:
+        render(lines)
+    assert str(refusal.value) == sentence
+
+
+@given(st.lists(st.sampled_from([*ACCEPTED.values()]), unique_by=lambda line: line.split()[0]))
+def test_parse_returns_what_render_wrote(lines):
+    assert parse(render(lines)) == lines

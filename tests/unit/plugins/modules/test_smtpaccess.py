@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+import yaml
+
+from plugins.module_utils._courier.smtpaccess import parse
+from plugins.modules import smtpaccess
+from tests.unit.run_module import run_module
+
+SHIPPED = "127.0.0.1\tallow,RELAYCLIENT\n10\tallow,RELAYCLIENT\n"
+LOOPBACK = {"network": "127.0.0.1", "variables": {"RELAYCLIENT": None, "AUTH_REQUIRED": 0}, "comment": "ourselves"}
+WRITTEN = "# ourselves\n127.0.0.1\tallow,RELAYCLIENT,AUTH_REQUIRED=0\n"
+
+
+@pytest.fixture
+def directory(tmp_path, monkeypatch):
+    """Courier's directory, and a makesmtpaccess that refuses duplicates as the real one does."""
+    (tmp_path / "smtpaccess").mkdir()
+    (tmp_path / "smtpaccess/default").write_text(SHIPPED)
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/makesmtpaccess"
+    program.write_text(
+        f"#!/bin/sh\ncd {tmp_path}\n"
+        "if cut -f1 smtpaccess/* | sort | uniq -d | grep -v '^#'; then echo duplicate >&2; exit 1; fi\n"
+        "cat smtpaccess/* >smtpaccess.dat\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    return tmp_path
+
+
+def run(directory, *entries, check=False):
+    return run_module(
+        smtpaccess,
+        check=check,
+        entries=list(entries),
+        directory=str(directory),
+        owner=str(os.getuid()),
+        group=str(os.getgid()),
+    )
+
+
+def test_replaces_the_list_that_debian_ships(directory):
+    answer = run(directory, LOOPBACK)
+    assert answer["changed"]
+    assert answer["files"] == [f"{directory}/smtpaccess/default"]
+    assert answer["compiled"] == [f"{directory}/smtpaccess.dat"]
+    assert (directory / "smtpaccess/default").read_text() == WRITTEN
+    assert (directory / "smtpaccess.dat").read_text() == WRITTEN
+
+
+def test_changes_nothing_that_is_so_already(directory):
+    run(directory, LOOPBACK)
+    answer = run(directory, LOOPBACK)
+    assert not answer["changed"]
+    assert answer["compiled"] == []
+
+
+def test_check_mode_writes_nothing(directory):
+    answer = run(directory, LOOPBACK, check=True)
+    assert answer["changed"]
+    assert answer["diff"][0]["before"] == SHIPPED
+    assert answer["diff"][0]["after"] == WRITTEN
+    assert (directory / "smtpaccess/default").read_text() == SHIPPED
+    assert not (directory / "smtpaccess.dat").exists()
+
+
+def test_a_refused_list_leaves_the_file_as_it_was(directory):
+    answer = run(directory, LOOPBACK, {"network": "*", "variables": {"RELAYCLIENT": None}})
+    assert answer["failed"]
+    assert answer["msg"].startswith("* with RELAYCLIENT is an open relay; ")
+    assert (directory / "smtpaccess/default").read_text() == SHIPPED
+
+
+def test_a_boolean_of_yaml_is_refused(directory):
+    answer = run(directory, {"network": "192.0.2.1", "variables": {"BOFHCHECKDNS": False}})
+    assert answer["msg"] == "192.0.2.1: BOFHCHECKDNS is 'False'; write 0 or 1"
+
+
+def test_a_refusal_of_the_compiler_puts_the_file_back(directory):
+    (directory / "smtpaccess/local").write_text("127.0.0.1\tdeny\n")
+    answer = run(directory, LOOPBACK)
+    assert answer["failed"]
+    assert answer["msg"] == "makesmtpaccess refused and the old files were put back: duplicate"
+    assert (directory / "smtpaccess/default").read_text() == SHIPPED
+
+
+def test_its_own_examples_work(directory):
+    for task in yaml.safe_load(smtpaccess.EXAMPLES):
+        run(directory, *task["courier.mail.smtpaccess"]["entries"])
+    assert len(parse((directory / "smtpaccess/default").read_text())) == 8
