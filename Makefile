@@ -11,6 +11,8 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export MOLECULE_GLOB := molecule/*/molecule.yml
 export RELEASE
+# What the tests found, for whoever counts.
+export REPORTS := $(CURDIR)/.cache/reports
 
 .PHONY: help
 help:  ## Say what can be made
@@ -37,7 +39,7 @@ lint: python  ## Style and types
 	mypy
 
 unit: python  ## Tables of what each format may say
-	pytest -n 2 -q
+	pytest -n 2 -q --junitxml=$(REPORTS)/unit.xml
 
 sanity: python  ## Ansible's own checks of the collection
 	@$(BED)/sanity.sh

@@ -26,6 +26,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import docker
@@ -178,6 +179,48 @@ def facts(name: str) -> dict[str, Any]:
     return inventory()["_meta"]["hostvars"][name]
 
 
+class Result(NamedTuple):
+    """What a task of a run did on a host."""
+
+    host: str
+    task: str
+    action: str
+    outcome: str  # ok, changed, skipped, failed or unreachable
+    seconds: float  # since the task began on the first host
+    result: dict[str, Any]
+
+    @property
+    def message(self) -> str:
+        return str(self.result.get("msg"))
+
+
+@pytest.fixture(scope="session")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Result]]:
+    """Run a playbook on the scenario's hosts: `play("courier.mail.site", "--check")`."""
+
+    def play(playbook: str, *arguments: str) -> list[Result]:
+        record = tmp_path_factory.mktemp("play") / "record"
+        sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
+        settings = {
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "shared/callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_FORKS": "10",
+            "ANSIBLE_PIPELINING": "true",
+            "BED_RECORD": str(record),
+        }
+        run = subprocess.run(
+            ["ansible-playbook", *sources, *arguments, playbook],
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        print(run.stdout, run.stderr)
+        return [Result(**json.loads(line)) for line in record.read_text().splitlines()]
+
+    return play
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for a site is asked once on every mail server of the scenario."""
     if "site" in metafunc.fixturenames:
@@ -206,9 +249,15 @@ def foreign() -> Foreign:
     return Foreign("mx.example.net", facts("mx.example.net"))
 
 
+@pytest.fixture(scope="session")
+def host_named() -> Callable[[str], Host]:
+    """Any host of the bed."""
+    return lambda name: Host(name, facts(name))
+
+
 @pytest.fixture
-def stranger() -> Host:
-    return Host("stranger.example.net", facts("stranger.example.net"))
+def stranger(host_named: Callable[[str], Host]) -> Host:
+    return host_named("stranger.example.net")
 
 
 @pytest.fixture(params=["ipv4", "ipv6"])

@@ -43,6 +43,26 @@ class Database(NamedTuple):
     command: Sequence[str]
 
 
+class Files(NamedTuple):
+    """What a module writes, and what is compiled from it."""
+
+    files: Sequence[File]
+    databases: Sequence[Database] = ()
+
+
+def run(module: AnsibleModule, plan: Callable[[dict[str, Any]], Files]) -> None:
+    """Be a module that renders its arguments and writes the texts.
+
+    plan touches nothing, so that the action plugin `validate` can ask it before the first host is touched. A ValueError
+    that it raises is a sentence for the postmaster.
+    """
+    try:
+        wanted = plan(module.params)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**ensure(module, *wanted))
+
+
 def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Database] = ()) -> dict[str, Any]:
     """Bring files and databases into the state wanted and return what exit_json needs.
 

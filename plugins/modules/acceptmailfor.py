@@ -118,35 +118,36 @@ compiled:
   sample: [/etc/courier/esmtpacceptmailfor.dat, /etc/courier/hosteddomains.dat]
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.domains import DomainError, render
-from ..module_utils._managed_file import Database, File, ensure
+from ..module_utils._courier.domains import render
+from ..module_utils._managed_file import Database, File, Files, run
+
+SPEC = {
+    "hosted": {"type": "list", "elements": "str", "default": []},
+    "aliases": {"type": "dict", "default": {}},
+    "local": {"type": "list", "elements": "str", "default": []},
+    "accepted": {"type": "list", "elements": "str", "default": []},
+    "directory": {"type": "path", "default": "/etc/courier"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "courier"},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "hosted": {"type": "list", "elements": "str", "default": []},
-            "aliases": {"type": "dict", "default": {}},
-            "local": {"type": "list", "elements": "str", "default": []},
-            "accepted": {"type": "list", "elements": "str", "default": []},
-            "directory": {"type": "path", "default": "/etc/courier"},
-            "owner": {"type": "str", "default": "root"},
-            "group": {"type": "str", "default": "courier"},
-        },
-        supports_check_mode=True,
+    run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), plan)
+
+
+def plan(params: dict[str, Any]) -> Files:
+    directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
+    lists = render(
+        hosted=params["hosted"],
+        aliases={str(alias): str(target) for alias, target in params["aliases"].items()},
+        local=params["local"],
+        accepted=params["accepted"],
     )
-    directory, owner, group = (module.params[name] for name in ("directory", "owner", "group"))
-    try:
-        lists = render(
-            hosted=module.params["hosted"],
-            aliases={str(alias): str(target) for alias, target in module.params["aliases"].items()},
-            local=module.params["local"],
-            accepted=module.params["accepted"],
-        )
-    except DomainError as error:
-        module.fail_json(msg=str(error))
     texts = {
         "locals": lists.locals,
         "hosteddomains/site": lists.hosteddomains,
@@ -158,7 +159,7 @@ def main() -> None:
         Database(f"{directory}/hosteddomains.dat", [f"{directory}/hosteddomains"], ["makehosteddomains"]),
         Database(f"{directory}/esmtpacceptmailfor.dat", [f"{directory}/esmtpacceptmailfor.dir"], ["makeacceptmailfor"]),
     ]
-    module.exit_json(**ensure(module, files, databases))
+    return Files(files, databases)
 
 
 if __name__ == "__main__":

@@ -140,44 +140,44 @@ compiled:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.aliases import ALIASDIR_PREFIXES, Alias, AliasError, aliasdir, render
-from ..module_utils._managed_file import Database, File, ensure
+from ..module_utils._courier.aliases import ALIASDIR_PREFIXES, Alias, aliasdir, render
+from ..module_utils._managed_file import Database, File, Files, run
 
 ALIAS = {
     "name": {"type": "str", "required": True},
     "targets": {"type": "list", "elements": "str", "required": True},
 }
 
+SPEC = {
+    "aliases": {"type": "list", "elements": "dict", "options": ALIAS, "required": True},
+    "domains": {"type": "list", "elements": "str", "default": []},
+    "local": {"type": "list", "elements": "str", "default": []},
+    "accounts": {"type": "list", "elements": "str", "default": []},
+    "me": {"type": "str", "required": True},
+    "directory": {"type": "path", "default": "/etc/courier"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "courier"},
+}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "aliases": {"type": "list", "elements": "dict", "options": ALIAS, "required": True},
-            "domains": {"type": "list", "elements": "str", "default": []},
-            "local": {"type": "list", "elements": "str", "default": []},
-            "accounts": {"type": "list", "elements": "str", "default": []},
-            "me": {"type": "str", "required": True},
-            "directory": {"type": "path", "default": "/etc/courier"},
-            "owner": {"type": "str", "default": "root"},
-            "group": {"type": "str", "default": "courier"},
-        },
-        supports_check_mode=True,
-    )
-    directory, owner, group = (module.params[name] for name in ("directory", "owner", "group"))
-    aliases = [Alias(alias["name"], tuple(alias["targets"])) for alias in module.params["aliases"]]
-    try:
-        text = render(aliases, **{name: module.params[name] for name in ("domains", "local", "accounts", "me")})
-    except AliasError as error:
-        module.fail_json(msg=str(error))
+    run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), plan)
+
+
+def plan(params: dict[str, Any]) -> Files:
+    directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
+    aliases = [Alias(alias["name"], tuple(alias["targets"])) for alias in params["aliases"]]
+    text = render(aliases, **{name: params[name] for name in ("domains", "local", "accounts", "me")})
     texts = dict.fromkeys(ours(f"{directory}/aliasdir")) | aliasdir(aliases)
     files = [File(f"{directory}/aliasdir/{name}", texts[name], owner, group) for name in sorted(texts)]
     files.append(File(f"{directory}/aliases/system", text, owner, group))
     # makealiases qualifies bare names and folds local domains, so what it reads for that makes the database stale too.
     sources = [f"{directory}/{name}" for name in ("aliases", "me", "defaultdomain", "locals")]
-    module.exit_json(**ensure(module, files, [Database(f"{directory}/aliases.dat", sources, ["makealiases"])]))
+    return Files(files, [Database(f"{directory}/aliases.dat", sources, ["makealiases"])])
 
 
 def ours(directory: str) -> list[str]:

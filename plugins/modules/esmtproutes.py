@@ -129,17 +129,18 @@ files:
   sample: [/etc/courier/esmtpauthclient, /etc/courier/esmtproutes]
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.esmtproutes import (
     FAMILY,
     Route,
-    RouteError,
     mask_credentials,
     render,
     render_credentials,
 )
-from ..module_utils._managed_file import File, ensure
+from ..module_utils._managed_file import File, Files, run
 
 ROUTE = {
     "domain": {"type": "str", "default": ""},
@@ -152,29 +153,28 @@ ROUTE = {
     "password": {"type": "str", "no_log": True},
 }
 
+SPEC = {
+    "routes": {"type": "list", "elements": "dict", "options": ROUTE, "required": True},
+    "directory": {"type": "path", "default": "/etc/courier"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "courier"},
+}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "routes": {"type": "list", "elements": "dict", "options": ROUTE, "required": True},
-            "directory": {"type": "path", "default": "/etc/courier"},
-            "owner": {"type": "str", "default": "root"},
-            "group": {"type": "str", "default": "courier"},
-        },
-        supports_check_mode=True,
-    )
-    directory, owner, group = (module.params[name] for name in ("directory", "owner", "group"))
-    routes = [Route(**route) for route in module.params["routes"]]
-    try:
-        text, credentials = render(routes), render_credentials(routes)
-    except RouteError as error:
-        module.fail_json(msg=str(error))
+    run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), plan)
+
+
+def plan(params: dict[str, Any]) -> Files:
+    directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
+    routes = [Route(**route) for route in params["routes"]]
+    text, credentials = render(routes), render_credentials(routes)
     files = [
         # The login first: a route that finds none goes out without, and is refused.
         File(f"{directory}/esmtpauthclient", credentials or None, owner, group, shown=mask_credentials),
         File(f"{directory}/esmtproutes", text, owner, group),
     ]
-    module.exit_json(**ensure(module, files))
+    return Files(files)
 
 
 if __name__ == "__main__":

@@ -103,31 +103,41 @@ from ..module_utils._managed_file import read as read_file
 SERVICE = {name: service for service in SERVICES for name in service}
 
 
+SPEC = {
+    "files": {"type": "dict", "required": True},
+    "directory": {"type": "path", "default": "/etc/courier"},
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "files": {"type": "dict", "required": True},
-            "directory": {"type": "path", "default": "/etc/courier"},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     wanted = module.params["files"]
-    for name, settings in wanted.items():
-        refuse_unless_settings(module, name, settings)
+    try:
+        plan(module.params)
+    except SettingsError as error:
+        module.fail_json(msg=str(error))
     files = [render(module, name, settings) for name, settings in wanted.items()]
     changed_keys = {name: keys_to_change(file, wanted[name]) for name, file in zip(wanted, files, strict=True)}
     result = ensure(module, files)
     module.exit_json(**result, changed_keys={name: keys for name, keys in changed_keys.items() if keys})
 
 
-def refuse_unless_settings(module: AnsibleModule, name: str, settings: object) -> None:
-    if name not in SERVICE:
-        close = get_close_matches(name, SERVICE, 2, 0.75)
-        module.fail_json(
-            msg=f"{name} is not a file that Courier sources; write {' or '.join(close) or ', '.join(SERVICE)}"
-        )
-    if not isinstance(settings, dict):
-        module.fail_json(msg=f"{name}: write a dictionary of settings, such as {{MAXDAEMONS: 80}}")
+def plan(params: dict[str, Any]) -> dict[str, str]:
+    """The lines to have in each file. Which keys a file knows, only the host can tell. Raises SettingsError."""
+    wanted = {}
+    for name, settings in params["files"].items():
+        if name not in SERVICE:
+            close = get_close_matches(name, SERVICE, 2, 0.75)
+            raise SettingsError(
+                f"{name} is not a file that Courier sources; write {' or '.join(close) or ', '.join(SERVICE)}"
+            )
+        if not isinstance(settings, dict):
+            raise SettingsError(f"{name}: write a dictionary of settings, such as {{MAXDAEMONS: 80}}")
+        try:
+            wanted[name] = lines(settings)
+        except SettingsError as error:
+            raise SettingsError(f"{name}: {error}") from error
+    return wanted
 
 
 def render(module: AnsibleModule, name: str, settings: dict[str, Any]) -> File:

@@ -128,8 +128,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.smtpaccess import Access, AccessError, render
-from ..module_utils._managed_file import Database, File, ensure
+from ..module_utils._courier.smtpaccess import Access, render
+from ..module_utils._managed_file import Database, File, Files, run
 
 ENTRY = {
     "network": {"type": "str", "required": True},
@@ -138,25 +138,24 @@ ENTRY = {
     "comment": {"type": "str"},
 }
 
+SPEC = {
+    "entries": {"type": "list", "elements": "dict", "options": ENTRY, "required": True},
+    "directory": {"type": "path", "default": "/etc/courier"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "courier"},
+}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "entries": {"type": "list", "elements": "dict", "options": ENTRY, "required": True},
-            "directory": {"type": "path", "default": "/etc/courier"},
-            "owner": {"type": "str", "default": "root"},
-            "group": {"type": "str", "default": "courier"},
-        },
-        supports_check_mode=True,
-    )
-    directory, owner, group = (module.params[name] for name in ("directory", "owner", "group"))
-    try:
-        text = render(access(entry) for entry in module.params["entries"])
-    except AccessError as error:
-        module.fail_json(msg=str(error))
+    run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), plan)
+
+
+def plan(params: dict[str, Any]) -> Files:
+    directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
+    text = render(access(entry) for entry in params["entries"])
     files = [File(f"{directory}/smtpaccess/default", text, owner, group)]
     databases = [Database(f"{directory}/smtpaccess.dat", [f"{directory}/smtpaccess"], ["makesmtpaccess"])]
-    module.exit_json(**ensure(module, files, databases))
+    return Files(files, databases)
 
 
 def access(entry: dict[str, Any]) -> Access:

@@ -184,34 +184,30 @@ ACCOUNT = {
     "name": {"type": "str"},
     "courier": {"type": "list", "elements": "str", "default": []},
 }
+SPEC = {
+    "accounts": {"type": "list", "elements": "dict", "options": ACCOUNT, "required": True},
+    "domains": {"type": "list", "elements": "str", "required": True},
+    "mail_root": {"type": "path", "required": True},
+    "uid": {"type": "int", "required": True},
+    "gid": {"type": "int", "required": True},
+    "quota": {"type": "str"},
+    "folders": {"type": "list", "elements": "str", "default": ["Drafts", "Sent", "Junk", "Trash"]},
+    "directory": {"type": "path", "default": "/etc/courier"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "accounts": {"type": "list", "elements": "dict", "options": ACCOUNT, "required": True},
-            "domains": {"type": "list", "elements": "str", "required": True},
-            "mail_root": {"type": "path", "required": True},
-            "uid": {"type": "int", "required": True},
-            "gid": {"type": "int", "required": True},
-            "quota": {"type": "str"},
-            "folders": {"type": "list", "elements": "str", "default": ["Drafts", "Sent", "Junk", "Trash"]},
-            "directory": {"type": "path", "default": "/etc/courier"},
-            "owner": {"type": "str", "default": "root"},
-            "group": {"type": "str", "default": "root"},
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
-    entries = params["accounts"]
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    params = dict(module.params)
     # Ansible returns its arguments, and searches each string in them for each password. With ten thousand of both that
     # takes longer than all the rest.
-    params["accounts"] = f"{len(entries)} accounts"
+    module.params["accounts"] = f"{len(params['accounts'])} accounts"
     path = os.path.join(params["directory"], "userdb")
-    root = MailRoot(os.path.normpath(params["mail_root"]), params["uid"], params["gid"], params["folders"])
+    root = mail_root(params)
     try:
-        accounts = [account(entry, root, params["quota"]) for entry in entries]
-        text = render(accounts, params["domains"])
+        accounts, text = plan(params)
         work = survey(root, (Mailbox(one.home, one.courier, limited=one.quota is not None) for one in accounts))
         if os.path.isdir(path):
             raise UserdbError(f"{path} is a directory; move it away, all accounts go into one file of this name")
@@ -232,10 +228,21 @@ def main() -> None:
     module.exit_json(**result)
 
 
+def plan(params: dict[str, Any]) -> tuple[list[Account], str]:
+    """The accounts, and the text of userdb. Touches nothing; raises UserdbError."""
+    root = mail_root(params)
+    accounts = [account(entry, root, params["quota"]) for entry in params["accounts"]]
+    return accounts, render(accounts, params["domains"])
+
+
+def mail_root(params: dict[str, Any]) -> MailRoot:
+    return MailRoot(os.path.normpath(params["mail_root"]), params["uid"], params["gid"], params["folders"])
+
+
 def account(entry: dict[str, Any], root: MailRoot, quota: str | None) -> Account:
     address = canonical(entry["address"])
     local, _separator, domain = address.rpartition("@")
-    quota = entry["quota"] or quota
+    quota = entry["quota"] or quota or None
     return Account(
         address,
         entry["password_hash"],

@@ -107,32 +107,33 @@ files:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.values import ValuesError, render
-from ..module_utils._managed_file import File, ensure
+from ..module_utils._courier.values import render
+from ..module_utils._managed_file import File, Files, run
+
+SPEC = {
+    "values": {"type": "dict", "required": True},
+    "directory": {"type": "path", "default": "/etc/courier"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "values": {"type": "dict", "required": True},
-            "directory": {"type": "path", "default": "/etc/courier"},
-            "owner": {"type": "str", "default": "root"},
-            "group": {"type": "str", "default": "root"},
-        },
-        supports_check_mode=True,
-    )
-    directory, owner, group = (module.params[option] for option in ("directory", "owner", "group"))
-    try:
-        files = [
+    run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), plan)
+
+
+def plan(params: dict[str, Any]) -> Files:
+    directory, owner, group = (params[option] for option in ("directory", "owner", "group"))
+    return Files(
+        [
             File(os.path.join(directory, name), render(name, value), owner, group, 0o644)
-            for name, value in module.params["values"].items()
+            for name, value in params["values"].items()
         ]
-    except ValuesError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**ensure(module, files))
+    )
 
 
 if __name__ == "__main__":
