@@ -1,0 +1,377 @@
+"""Small daemons on the loopback that answer from a script, and what talking to them proves."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from typing import NamedTuple
+
+import pytest
+
+from plugins.module_utils import _probe
+from plugins.module_utils._probe import PROTOCOLS, Endpoint, NoAnswer, probe
+
+# What each daemon of Courier says, and to what. It greets with the answer to nothing.
+SMTP = {
+    "": "220-mx1.example.com\r\n220 ESMTP\r\n",
+    "EHLO localhost": "250-mx1.example.com Ok.\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 DSN\r\n",
+    "STARTTLS": "220 Ok\r\n",
+    "QUIT": "221 Bye.\r\n",
+}
+IMAP = {
+    "": "* OK [CAPABILITY IMAP4rev1 UIDPLUS IDLE] Courier-IMAP ready.\r\n",
+    "1 CAPABILITY": "* CAPABILITY IMAP4rev1 IDLE STARTTLS LOGINDISABLED\r\n1 OK CAPABILITY completed\r\n",
+    "2 STARTTLS": "2 OK Begin SSL/TLS negotiation now.\r\n",
+    "3 LOGOUT": "* BYE Courier-IMAP server shutting down\r\n3 OK LOGOUT completed\r\n",
+}
+POP3 = {
+    "": "+OK Hello there.\r\n",
+    "CAPA": "+OK Here's what I can do:\r\nSTLS\r\nTOP\r\nLOGIN-DELAY 10\r\n.\r\n",
+    "STLS": "+OK Begin SSL/TLS negotiation now.\r\n",
+    "QUIT": "+OK Better luck next time.\r\n",
+}
+AUTHDAEMON = {"": "", "PRE . login nobody@invalid": "FAIL\n"}
+HANDSHAKES = ("STARTTLS", "2 STARTTLS", "STLS")
+
+ANSWERED = {
+    "SMTP": ("smtp", "none", SMTP, ["EHLO localhost", "QUIT"]),
+    "SMTP STARTTLS": ("smtp", "starttls", SMTP, ["EHLO localhost", "STARTTLS", "EHLO localhost", "QUIT"]),
+    "SMTP TLS": ("smtp", "implicit", SMTP, ["EHLO localhost", "QUIT"]),
+    "IMAP": ("imap", "none", IMAP, ["1 CAPABILITY", "3 LOGOUT"]),
+    "IMAP STARTTLS": ("imap", "starttls", IMAP, ["1 CAPABILITY", "2 STARTTLS", "1 CAPABILITY", "3 LOGOUT"]),
+    "IMAP TLS": ("imap", "implicit", IMAP, ["1 CAPABILITY", "3 LOGOUT"]),
+    "POP3": ("pop3", "none", POP3, ["CAPA", "QUIT"]),
+    "POP3 STLS": ("pop3", "starttls", POP3, ["CAPA", "STLS", "CAPA", "QUIT"]),
+    "POP3 TLS": ("pop3", "implicit", POP3, ["CAPA", "QUIT"]),
+}
+
+REFUSED = {
+    "SMTP that is not ready": (
+        "smtp",
+        "none",
+        {"": "421 Service not available\r\n"},
+        "the connection should be answered with 220, and there came '421 Service not available'",
+    ),
+    "SMTP that does not serve us": (
+        "smtp",
+        "none",
+        {"": "554-No.\r\n554 Go away.\r\n"},
+        "the connection should be answered with 220, and there came '554 Go away.'",
+    ),
+    "SMTP that greets and hangs up": (
+        "smtp",
+        "none",
+        {"": "220-mx1.example.com\r\n"},
+        "the connection should be answered with 220, and there came '220-mx1.example.com'",
+    ),
+    "SMTP without EHLO": (
+        "smtp",
+        "none",
+        SMTP | {"EHLO localhost": "502 ESMTP command error\r\n"},
+        "EHLO localhost should be answered with 250, and there came '502 ESMTP command error'",
+    ),
+    "IMAP that takes leave at once": (
+        "imap",
+        "none",
+        {"": "* BYE Too many connections\r\n"},
+        "the connection should be answered with * OK, and there came '* BYE Too many connections'",
+    ),
+    "IMAP that answers NO": (
+        "imap",
+        "none",
+        IMAP | {"1 CAPABILITY": "1 NO Error in IMAP command\r\n"},
+        "1 CAPABILITY should be answered with 1 OK, and there came '1 NO Error in IMAP command'",
+    ),
+    "POP3 that answers -ERR": (
+        "pop3",
+        "none",
+        {"": "-ERR Try again later\r\n"},
+        "the connection should be answered with +OK, and there came '-ERR Try again later'",
+    ),
+    "another protocol": (
+        "imap",
+        "none",
+        {"": "220 mx1.example.com ESMTP\r\n"},
+        "the connection should be answered with * OK, and there came '220 mx1.example.com ESMTP'",
+    ),
+    "bytes that are no text": (
+        "smtp",
+        "none",
+        {"": "5\udcff0\r\n"},
+        "the connection should be answered with 220, and there came '5\N{REPLACEMENT CHARACTER}0'",
+    ),
+    "a daemon that hangs up": (
+        "smtp",
+        "none",
+        {"": None},
+        "the connection should be answered with 220, and there came nothing",
+    ),
+    "SMTP that does not offer STARTTLS": (
+        "smtp",
+        "starttls",
+        SMTP | {"EHLO localhost": "250-mx1.example.com Ok.\r\n250 XSTARTTLS\r\n"},
+        "it should offer STARTTLS, and does not",
+    ),
+    "IMAP that does not offer STARTTLS": (
+        "imap",
+        "starttls",
+        IMAP | {"1 CAPABILITY": "* CAPABILITY IMAP4rev1\r\n1 OK CAPABILITY completed\r\n"},
+        "it should offer STARTTLS, and does not",
+    ),
+    "POP3 that does not offer STLS": (
+        "pop3",
+        "starttls",
+        POP3 | {"CAPA": "+OK\r\nTOP\r\n.\r\n"},
+        "it should offer STLS, and does not",
+    ),
+    "STARTTLS that is offered and refused": (
+        "smtp",
+        "starttls",
+        SMTP | {"STARTTLS": "454 TLS not available\r\n"},
+        "STARTTLS should be answered with 220, and there came '454 TLS not available'",
+    ),
+    "a farewell that fails": (
+        "pop3",
+        "none",
+        POP3 | {"QUIT": "-ERR No.\r\n"},
+        "QUIT should be answered with +OK, and there came '-ERR No.'",
+    ),
+    "a greeting that fails behind the handshake": (
+        "imap",
+        "implicit",
+        {"": "* BYE Too many connections\r\n"},
+        "the connection should be answered with * OK, and there came '* BYE Too many connections'",
+    ),
+    "an authdaemon that knows everybody": (
+        "authdaemon",
+        "none",
+        AUTHDAEMON | {"PRE . login nobody@invalid": "USERNAME=nobody\n.\n"},
+        "PRE . login nobody@invalid should be answered with FAIL, and there came '.'",
+    ),
+    "an authdaemon that hangs up": (
+        "authdaemon",
+        "none",
+        AUTHDAEMON | {"PRE . login nobody@invalid": None},
+        "PRE . login nobody@invalid should be answered with FAIL, and there came nothing",
+    ),
+}
+
+SHOWN = {
+    "smtp 127.0.0.1:25": Endpoint("smtp", port=25),
+    "smtp [::1]:587 STARTTLS": Endpoint("smtp", "::1", 587, "starttls"),
+    "pop3 192.0.2.1:995": Endpoint("pop3", "192.0.2.1", 995, "implicit"),
+    "authdaemon /run/courier/authdaemon/socket": Endpoint("authdaemon", socket="/run/courier/authdaemon/socket"),
+}
+
+
+class Served(NamedTuple):
+    context: ssl.SSLContext
+    certificate: bytes  # DER
+
+    @property
+    def fingerprint(self):
+        return ":".join(f"{byte:02X}" for byte in hashlib.sha256(self.certificate).digest())
+
+
+def serving(directory):
+    """A certificate that openssl signed with its own key, and a context that serves it."""
+    key, crt = directory / "key.pem", directory / "crt.pem"
+    kind = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=mx1.example.com")
+    subprocess.run(["openssl", "req", *kind, "-keyout", key, "-out", crt], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    return Served(context, ssl.PEM_cert_to_DER_cert(crt.read_text()))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    return serving(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """Where an authdaemon listens; a short name, as the kernel has room for 108 bytes."""
+    monkeypatch.chdir(tmp_path)
+    return "socket"
+
+
+def listen(endpoint):
+    if endpoint.protocol != "authdaemon":
+        listener = socket.create_server((endpoint.address, 0))
+        return listener, endpoint._replace(port=listener.getsockname()[1])
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(endpoint.socket)
+    listener.listen()
+    return listener, endpoint
+
+
+def read_line(connection, end):
+    line = b""
+    while not line.endswith(b"\n") and (byte := connection.recv(1)):
+        line += byte
+    return line.decode(errors="replace").removesuffix(end)
+
+
+def converse(connection, endpoint, script, context, heard):
+    """Answer from the script, and hang up where it ends."""
+    with contextlib.ExitStack() as stack:
+
+        def shake_hands(connection):
+            return stack.enter_context(context.wrap_socket(connection, server_side=True))
+
+        stack.enter_context(connection).settimeout(10)
+        if endpoint.tls == "implicit":
+            connection = shake_hands(connection)
+        line, end = "", "\n" if endpoint.protocol == "authdaemon" else "\r\n"
+        while script.get(line) is not None:
+            connection.sendall(script[line].encode(errors="surrogateescape"))
+            if line in HANDSHAKES:
+                if context is None:
+                    break
+                connection = shake_hands(connection)
+            if set(script) == {""}:
+                break
+            line = read_line(connection, end)
+            if not line:
+                break
+            heard.append(line)
+        # A close with something unread would be a reset, and might take along what was said last.
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
+
+
+@contextlib.contextmanager
+def daemon(endpoint, script, context=None):
+    """Serve one connection: where, and the list of what will have been heard."""
+    listener, endpoint = listen(endpoint)
+    heard = []
+
+    def serve():
+        with contextlib.suppress(OSError):  # a handshake that fails, or nobody came
+            converse(listener.accept()[0], endpoint, script, context, heard)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield endpoint, heard
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()
+
+
+def refusal(endpoint):
+    with pytest.raises(NoAnswer) as refused:
+        probe(endpoint)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(("protocol", "tls", "script", "said"), ANSWERED.values(), ids=ANSWERED)
+def test_a_daemon_that_answers_is_proved(served, protocol, tls, script, said):
+    context = None if tls == "none" else served.context
+    with daemon(Endpoint(protocol, tls=tls), script, context) as (endpoint, heard):
+        proved = probe(endpoint)
+    version = {"none": "", "starttls": " STARTTLS TLSv1.3", "implicit": " TLSv1.3"}[tls]
+    assert proved == f"{protocol} 127.0.0.1:{endpoint.port}{version}"
+    assert heard == said
+
+
+def test_an_authdaemon_that_knows_nobody_is_proved(path):
+    with daemon(Endpoint("authdaemon", socket=path), AUTHDAEMON) as (endpoint, heard):
+        assert probe(endpoint) == "authdaemon socket"
+    assert heard == ["PRE . login nobody@invalid"]
+
+
+def test_every_protocol_is_tested():
+    assert {row[0] for row in ANSWERED.values()} | {"authdaemon"} == set(PROTOCOLS)
+    assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
+
+
+@pytest.mark.parametrize(("protocol", "tls", "script", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_another_answer_is_none(served, path, protocol, tls, script, sentence):
+    context = None if tls == "none" else served.context
+    with daemon(Endpoint(protocol, tls=tls, socket=path), script, context) as (endpoint, _heard):
+        assert refusal(endpoint) == sentence
+
+
+@pytest.mark.parametrize("plain", ["SMTP", "IMAP", "POP3"])
+def test_takes_leave_where_starttls_is_not_offered(plain):
+    protocol, _tls, script, said = ANSWERED[plain]
+    without = {line: text.replace("STARTTLS", "X").replace("STLS", "X") for line, text in script.items()}
+    with daemon(Endpoint(protocol, tls="starttls"), without) as (endpoint, heard):
+        refusal(endpoint)
+    assert heard == said
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_serves_the_certificate_of_the_file(served, tls):
+    with daemon(Endpoint("smtp", tls=tls, certificate=served.certificate), SMTP, served.context) as (endpoint, _heard):
+        assert probe(endpoint).endswith("TLSv1.3")
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_another_certificate_is_no_answer(served, tmp_path, tls):
+    other = serving(tmp_path)
+    with daemon(Endpoint("smtp", tls=tls, certificate=other.certificate), SMTP, served.context) as (endpoint, _heard):
+        assert refusal(endpoint) == (
+            f"it should serve the certificate with the SHA-256 {other.fingerprint}, and serves {served.fingerprint}"
+        )
+
+
+def test_a_handshake_that_no_client_can_meet_is_no_answer():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("PSK")
+    with daemon(Endpoint("smtp", tls="starttls"), SMTP, context) as (endpoint, heard):
+        assert refusal(endpoint).startswith("it should shake hands for TLS, and there came: [SSL: ")
+    assert heard == ["EHLO localhost", "STARTTLS"]
+
+
+def test_a_daemon_that_speaks_in_clear_is_no_answer():
+    with daemon(Endpoint("imap"), {"": IMAP[""]}) as (endpoint, _heard):
+        said = refusal(endpoint._replace(tls="implicit"))
+    assert said.startswith("it should shake hands for TLS, and there came: [SSL: ")
+
+
+def test_a_daemon_that_hangs_up_in_the_handshake_is_no_answer():
+    with daemon(Endpoint("smtp", tls="starttls"), SMTP) as (endpoint, _heard):
+        said = refusal(endpoint)
+    assert said.startswith("it should shake hands for TLS, and there came: ")
+    assert "EOF occurred in violation of protocol" in said
+
+
+def test_a_closed_port_is_no_answer(path):
+    listener, endpoint = listen(Endpoint("smtp"))
+    listener.close()
+    assert refusal(endpoint) == "Connection refused"
+    assert refusal(Endpoint("authdaemon", socket=path)) == "No such file or directory"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_silence_is_no_answer(monkeypatch, path, protocol):
+    monkeypatch.setattr(_probe, "PATIENCE", 0.05)
+    listener, endpoint = listen(Endpoint(protocol, socket=path))
+    began = time.monotonic()
+    with listener:
+        assert refusal(endpoint) == "timed out"
+    assert time.monotonic() - began < 5
+
+
+def test_silence_in_the_handshake_is_no_answer(monkeypatch):
+    monkeypatch.setattr(_probe, "PATIENCE", 0.05)
+    listener, endpoint = listen(Endpoint("smtp", tls="implicit"))
+    with listener:
+        said = refusal(endpoint)
+    assert said.startswith("it should shake hands for TLS, and there came: ")
+    assert said.endswith("timed out")
+
+
+@pytest.mark.parametrize(("shown", "endpoint"), SHOWN.items(), ids=SHOWN)
+def test_an_endpoint_as_text(shown, endpoint):
+    assert str(endpoint) == shown
