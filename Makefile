@@ -47,6 +47,10 @@ sanity: python  ## Ansible's own checks of the collection
 molecule: python engine  ## Conversations with real mail servers
 	molecule test
 
+.PHONY: bench
+bench: python engine  ## Measure speed and scale, compared with others in the same run
+	python tests/bench/bench.py
+
 .PHONY: python engine
 python:
 	@$(BED)/python.sh

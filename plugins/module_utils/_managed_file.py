@@ -67,7 +67,7 @@ def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Dat
     """Bring files and databases into the state wanted and return what exit_json needs.
 
     Returns changed, diff, files (the paths that changed) and compiled (the databases made anew).
-    Fails the module, with every file as it was before, when a compiler refuses.
+    Fails the module, with every file as it was before, when a file cannot be written or a compiler refuses.
     """
     before = {file.path: read(file.path) for file in files}
     differing = [file for file in files if before[file.path] != file.text or not _attributes_match(file)]
@@ -81,15 +81,14 @@ def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Dat
     }
     if module.check_mode:
         return result
-    for file in differing:
-        _put(module, file)
-    for database in outdated:
-        code, stdout, stderr = module.run_command(list(database.command))
-        if code != 0:
-            for file in differing:
-                _put(module, file._replace(text=before[file.path]))
-            said = (stderr or stdout).strip()
-            module.fail_json(msg=f"{database.command[0]} refused and the old files were put back: {said}")
+    found = [_as_found(file, before[file.path]) for file in differing]
+    try:
+        for file in differing:
+            _put(file)
+        for database in outdated:
+            _compile(module, database)
+    except _Refused as refused:
+        module.fail_json(msg=f"{refused.what} and {_put_back(module, found, outdated)}: {refused.reason}")
     return result
 
 
@@ -102,7 +101,46 @@ def read(path: str) -> str | None:
         return None
 
 
-def _put(module: AnsibleModule, file: File) -> None:
+class _Refused(Exception):
+    """What went wrong, as the beginning of a sentence, and why."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what, self.reason = what, reason
+
+
+def _as_found(file: File, text: str | None) -> File:
+    """What puts a file back."""
+    if text is None:
+        return file._replace(text=None)
+    seen = os.stat(file.path)
+    return File(file.path, text, str(seen.st_uid), str(seen.st_gid), stat.S_IMODE(seen.st_mode))
+
+
+def _compile(module: AnsibleModule, database: Database) -> None:
+    program = database.command[0]
+    try:
+        code, stdout, stderr = module.run_command(list(database.command), handle_exceptions=False)
+    except OSError as error:
+        raise _Refused(f"{program} cannot be run", str(error.strerror)) from error
+    if code != 0:
+        raise _Refused(f"{program} refused", (stderr or stdout).strip())
+
+
+def _put_back(module: AnsibleModule, found: Sequence[File], outdated: Sequence[Database]) -> str:
+    """Put files back, and the databases that were compiled from what was in their place."""
+    try:
+        for file in found:
+            _put(file)
+    except _Refused as refused:
+        return f"putting the old files back failed too ({refused.what}: {refused.reason})"
+    for database in outdated:
+        with contextlib.suppress(_Refused):  # it has just refused, and keeps its old database
+            _compile(module, database)
+    return "the old files were put back"
+
+
+def _put(file: File) -> None:
     if file.text is None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file.path)
@@ -124,7 +162,7 @@ def _put(module: AnsibleModule, file: File) -> None:
             os.unlink(temporary)
             raise
     except (OSError, KeyError) as error:
-        module.fail_json(msg=f"cannot write {file.path}: {error}")
+        raise _Refused(f"{file.path} cannot be written", str(error)) from error
 
 
 def _attributes_match(file: File) -> bool:
@@ -145,9 +183,10 @@ def _stale(database: Database, written: set[str]) -> bool:
     except FileNotFoundError:
         return True
     for source in database.sources:
-        for path in (source, *_below(source)):
-            if path in written or (os.path.exists(path) and os.stat(path).st_mtime_ns > compiled):
-                return True
+        if any(path == source or os.path.dirname(path) == source for path in written):
+            return True
+        if any(os.path.exists(path) and os.stat(path).st_mtime_ns > compiled for path in (source, *_below(source))):
+            return True
     return False
 
 

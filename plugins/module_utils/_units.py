@@ -28,6 +28,9 @@ PROPERTIES = (
 )
 
 
+_VERBS = "AUTH|BDAT|DATA|EHLO|EXPN|HELO|HELP|MAIL|NOOP|QUIT|RCPT|RSET|STARTTLS|VRFY"
+
+
 class Unit(NamedTuple):
     """A unit as it shall be."""
 
@@ -86,8 +89,12 @@ def plan(units: Sequence[Unit], states: Sequence[State], boot: int) -> Plan:
 
 
 def without_passwords(journal: str) -> str:
-    """Journal lines that may be shown: Courier logs the beginning of what a client sent with a failed AUTH."""
-    return re.sub(r"\bAUTH (\S+) .*", r"AUTH \1 ********", journal)
+    """Journal lines that may be shown: Courier logs what a client said last before a login failed.
+
+    That is the AUTH with the beginning of its argument, or a line of its own that the client was asked for.
+    """
+    journal = re.sub(r"\b(AUTH) (\S+) .*", r"\1 \2 ********", journal, flags=re.IGNORECASE)
+    return re.sub(rf"(,cmd: )(?!(?:{_VERBS})\b).*", r"\1********", journal, flags=re.IGNORECASE)
 
 
 def _state(said: dict[str, str]) -> State:

@@ -106,9 +106,12 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("dnspython"), exception=MISSING)
     path = module.params["path"]
     try:
-        addresses = [str(server) for server in dns.resolver.Resolver(filename=path).nameservers]
+        # A server that is named twice is one server.
+        addresses = list(dict.fromkeys(map(str, dns.resolver.Resolver(filename=path).nameservers)))
     except (dns.resolver.NoResolverConfiguration, OSError) as error:
         module.fail_json(msg=f"{path} names no name server, and Courier asks no other: {error}")
+    except ValueError as error:
+        module.fail_json(msg=f"{path} has a line that cannot be read; write 'nameserver' and an address: {error}")
     servers: list[dict[str, Any]] = []
     reasons: dict[str, str] = {}
     found: set[str] = set()

@@ -233,7 +233,8 @@ def _show(module: AnsibleModule, units: Sequence[Unit]) -> list[State]:
 def _systemctl(module: AnsibleModule, *arguments: str) -> str:
     code, stdout, stderr = module.run_command(["systemctl", *arguments])
     if code != 0:
-        module.fail_json(msg=f"systemctl {' '.join(arguments)}: {stderr.strip().splitlines()[-1]}")
+        said = (stderr.strip() or f"ended with {code}").splitlines()[-1]
+        module.fail_json(msg=f"systemctl {' '.join(arguments)}: {said}")
     return str(stdout)
 
 

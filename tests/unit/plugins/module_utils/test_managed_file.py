@@ -191,7 +191,7 @@ def test_says_what_it_cannot_write(tmp_path, place, reason):
     name, owner, group = place
     answer = run([File(f"{tmp_path}/{name}", "mx1.example.com\n", owner, group)])
     assert answer["failed"]
-    assert answer["msg"].startswith(f"cannot write {tmp_path}/{name}: ")
+    assert answer["msg"].startswith(f"{tmp_path}/{name} cannot be written and the old files were put back: ")
     assert reason in answer["msg"]
     assert names(tmp_path) == []
 
@@ -320,11 +320,50 @@ def test_what_the_compiler_says_on_its_output_is_passed_on(tmp_path):
     assert answer["msg"].endswith(" refused and the old files were put back: line 1: no colon")
 
 
-def test_after_a_refusal_the_next_run_compiles(tmp_path):
+def test_after_a_refusal_texts_and_database_agree(tmp_path):
     database = compiler(tmp_path, "! grep -v : aliases/* && cat aliases/* >aliases.dat")
     good, bad = (ours(tmp_path / "aliases/system", text) for text in ("postmaster: bob\n", "postmaster\n"))
     run([good], [database])
     assert run([bad], [database])["failed"]
     assert (tmp_path / "aliases.dat").read_text() == "postmaster: bob\n"
-    assert run([good], [database])["compiled"] == [f"{tmp_path}/aliases.dat"]
     assert not run([good], [database])["changed"]
+
+
+def test_a_database_that_was_compiled_before_another_refused_is_compiled_back(tmp_path):
+    first = compiler(tmp_path)
+    second = Database(f"{tmp_path}/second.dat", [f"{tmp_path}/aliases"], ["false"])
+    good, better = (ours(tmp_path / "aliases/system", f"postmaster: {who}\n") for who in ("bob", "alice"))
+    run([good], [first])
+    assert run([better], [first, second])["failed"]
+    assert (tmp_path / "aliases.dat").read_text() == "postmaster: bob\n"
+
+
+@as_root
+def test_a_refusal_brings_owner_and_mode_back(tmp_path):
+    text = tmp_path / "system"
+    text.write_text("postmaster: bob\n")
+    text.chmod(0o600)
+    os.chown(text, NOBODY, NOBODY)
+    assert run([ours(text, "postmaster: alice\n")], [Database(f"{tmp_path}/dat", [str(text)], ["false"])])["failed"]
+    assert (text.read_text(), mode_of(text), owner_of(text)) == ("postmaster: bob\n", 0o600, (NOBODY, NOBODY))
+
+
+def test_a_compiler_that_is_not_there_changes_nothing(tmp_path):
+    database = Database(f"{tmp_path}/dat", [str(tmp_path / "me")], ["no-such-compiler"])
+    answer = run([ours(tmp_path / "me", "mx1.example.com\n")], [database])
+    assert answer["msg"] == (
+        "no-such-compiler cannot be run and the old files were put back: No such file or directory"
+    )
+    assert names(tmp_path) == []
+
+
+def test_all_files_are_written_or_none(tmp_path):
+    assert run([ours(tmp_path / "one", "1\n"), ours(tmp_path / "nowhere/two", "2\n")])["failed"]
+    assert names(tmp_path) == []
+
+
+def test_the_first_file_of_a_directory_makes_an_older_database_stale(tmp_path):
+    database = compiler(tmp_path)
+    run([ours(tmp_path / "aliases/system", "postmaster: bob\n")], [database])
+    run([ours(tmp_path / "aliases/more", "info: bob\n")], [database])
+    assert (tmp_path / "aliases.dat").read_text() == "info: bob\npostmaster: bob\n"

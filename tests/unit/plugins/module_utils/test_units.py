@@ -135,6 +135,15 @@ JOURNALS = {
         "cmd: AUTH PLAIN AGFsaWNl\ncmd: QUIT\ncmd: AUTH LOGIN Ym9i\n",
         "cmd: AUTH PLAIN ********\ncmd: QUIT\ncmd: AUTH LOGIN ********\n",
     ),
+    "a login in small letters": ("cmd: auth plain AGFsaWNl", "cmd: auth plain ********"),
+    "a password that was asked for": (
+        'msg="535 Authentication failed.",cmd: YWRvYmVhZG9iZQ==',
+        'msg="535 Authentication failed.",cmd: ********',
+    ),
+    "what is no login": (
+        'msg="502 ESMTP command error",cmd: RCPT TO:<a@b>',
+        'msg="502 ESMTP command error",cmd: RCPT TO:<a@b>',
+    ),
     "a login without more": ("cmd: AUTH LOGIN\nStarted.\n", "cmd: AUTH LOGIN\nStarted.\n"),
     "no login": ("AUTHENTICATED by DAUTH PLAIN means\n", "AUTHENTICATED by DAUTH PLAIN means\n"),
     "nothing": ("", ""),

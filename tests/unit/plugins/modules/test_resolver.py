@@ -173,6 +173,16 @@ def test_silence_is_no_answer(run, tmp_path):
     )
 
 
+def test_a_silent_server_named_twice_is_still_no_answer(run):
+    assert run("127.0.0.1", "127.0.0.1")["failed"]
+
+
+def test_a_line_that_is_no_address_is_told(run, tmp_path):
+    assert run("192.0.2")["msg"].startswith(
+        f"{tmp_path}/resolv.conf has a line that cannot be read; write 'nameserver' and an address: "
+    )
+
+
 def test_every_server_is_asked_and_one_is_enough(start, run, tmp_path, warnings):
     start("127.0.0.2", rcode="REFUSED")
     start("127.0.0.3", RECORDS)

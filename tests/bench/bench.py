@@ -1,0 +1,207 @@
+"""Measure the collection on two hosts of its own bed, and print the figures as the table of docs/figures.md.
+
+Each figure is compared with something measured in the same run, because machines differ and so do their days.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from delivery import Server, messages_per_second
+
+ROOT = Path(__file__).parents[2]
+BED = ROOT / "molecule/shared"
+INVENTORY = ("--inventory=inventories/demo", "--inventory=tests/bench/hosts.yml")
+ON_THE_CONTROLLER = {
+    "ansible.builtin.assert",
+    "ansible.builtin.debug",
+    "ansible.builtin.include_tasks",
+    "ansible.builtin.validate_argument_spec",
+    "courier.mail.validate",
+}
+MESSAGES = 2000
+
+
+class Figure(NamedTuple):
+    what: str
+    measured: str
+    compared: str
+    ratio: str
+    aim: str
+
+
+class Run(NamedTuple):
+    seconds: float
+    results: list[dict]
+
+
+def play(playbook: str, *arguments: str) -> Run:
+    """Run a playbook; it must succeed."""
+    with tempfile.TemporaryDirectory() as directory:
+        record = Path(directory, "record")
+        settings = {
+            "ANSIBLE_CALLBACK_PLUGINS": str(BED / "callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_GATHERING": "smart",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_PIPELINING": "true",
+            "BED_RECORD": str(record),
+        }
+        start = time.monotonic()
+        done = subprocess.run(
+            ["ansible-playbook", *INVENTORY, *arguments, playbook],
+            cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        seconds = time.monotonic() - start
+        if done.returncode:
+            sys.exit(f"{playbook} failed:\n{done.stdout}\n{done.stderr}")
+        return Run(seconds, [json.loads(line) for line in record.read_text().splitlines()])
+
+
+def inside(host: str, *command: str) -> str:
+    container = f"courier-bench-{host}"
+    return subprocess.run(["docker", "exec", container, *command], check=True, capture_output=True, text=True).stdout
+
+
+def packages(host: str) -> set[str]:
+    """The packages that somebody asked for."""
+    return set(inside(host, "apt-mark", "showmanual").split())
+
+
+def first_converge() -> Figure:
+    before = packages("mail.example.com")
+    converge = play("playbooks/site.yml", "--limit=mail_servers").seconds
+    wanted = sorted(packages("mail.example.com") - before)
+    start = time.monotonic()
+    inside("bare.example.net", "sh", "-c", f"apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install "
+           f"--no-install-recommends {' '.join(wanted)}")  # fmt: skip
+    alone = time.monotonic() - start
+    return Figure(
+        "first converge of the demo host", f"{converge:.1f} s", f"apt-get alone {alone:.1f} s",
+        f"{converge / alone:.2f}", "≤ 1.5",
+    )  # fmt: skip
+
+
+def no_change() -> Figure:
+    run = play("playbooks/site.yml", "--limit=mail_servers")
+    changed = [result["task"] for result in run.results if result["outcome"] == "changed"]
+    if changed:
+        sys.exit(f"a run over a host that was just set up changed something: {', '.join(changed)}")
+    touching = [r for r in run.results if r["outcome"] == "ok" and r["action"] not in ON_THE_CONTROLLER]
+    return Figure(
+        "run without a change", f"{run.seconds:.1f} s", f"{len(touching)} tasks touch the host",
+        f"{run.seconds / len(touching):.2f} s a task", "≤ 20 s, ≤ 40 tasks",
+    )  # fmt: skip
+
+
+class Call(NamedTuple):
+    seconds: float
+    megabytes: float
+
+
+def call(module: str, arguments: dict) -> Call:
+    """One task with one module: seconds as Ansible sees them, and the peak memory of its process on the host."""
+    with tempfile.TemporaryDirectory() as directory:
+        playbook = Path(directory, "call.yml")
+        task = {"name": "Measure", f"courier.mail.{module}": arguments}
+        facts = {"ansible_python_interpreter": "/usr/local/bin/measured"}
+        hosts = {"name": "Measure", "hosts": "mail.example.com", "gather_facts": False, "vars": facts}
+        playbook.write_text(json.dumps([hosts | {"tasks": [task]}]))
+        (result,) = play(str(playbook)).results
+    return Call(result["seconds"], int(inside("mail.example.com", "cat", "/tmp/measured")) / 1024)
+
+
+def have_measured_python() -> None:
+    """A Python on the host that notes the largest resident set of what it ran, in KiB."""
+    script = """#!/usr/bin/python3
+import pathlib, resource, subprocess, sys
+code = subprocess.call(["/usr/bin/python3", *sys.argv[1:]])
+pathlib.Path("/tmp/measured").write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)
+"""
+    path = "/usr/local/bin/measured"
+    subprocess.run(
+        ["docker", "exec", "-i", "courier-bench-mail.example.com", "sh", "-c", f"cat >{path}; chmod 755 {path}"],
+        input=script, text=True, check=True,
+    )  # fmt: skip
+
+
+def scaled(what: str, module: str, arguments: dict, one: str, count: int, aim: str) -> list[Figure]:
+    """A module with a tenth of its list, with all of it, and with all of it when there is nothing to do."""
+    entries = arguments.pop(one)
+    tenth = call(module, arguments | {one: entries[: count // 10]})
+    whole = call(module, arguments | {one: entries})
+    again = call(module, arguments | {one: entries})
+    return [
+        Figure(
+            f"{what}, {count:,}", f"{whole.seconds:.1f} s, {whole.megabytes:.0f} MiB",
+            f"a tenth of them {tenth.seconds:.1f} s", f"{whole.seconds / tenth.seconds:.1f}", aim,
+        ),
+        Figure(
+            f"{what}, {count:,}, nothing to do", f"{again.seconds:.1f} s, {again.megabytes:.0f} MiB",
+            "with all to do", f"{again.seconds / whole.seconds:.2f}", aim,
+        ),
+    ]  # fmt: skip
+
+
+def accounts() -> list[Figure]:
+    hash_of_nothing = "$6$courier.mail$" + "x" * 86
+    entries = [{"address": f"user{n}@example.com", "password_hash": hash_of_nothing} for n in range(10_000)]
+    arguments = {
+        "accounts": entries, "domains": ["example.com"], "mail_root": "/srv/bench", "uid": 5000, "gid": 5000,
+        "directory": "/srv/bench",
+    }  # fmt: skip
+    inside("mail.example.com", "install", "-d", "-o", "vmail", "-g", "vmail", "/srv/bench")
+    return scaled("module userdb, accounts", "userdb", arguments, "accounts", 10_000, "≤ 10 s")
+
+
+def routes() -> list[Figure]:
+    entries = [{"domain": f"d{n}.example.net", "relay": f"relay{n % 100}.example.org"} for n in range(100_000)]
+    inside("mail.example.com", "install", "-d", "/srv/bench-routes")
+    arguments = {"routes": entries, "directory": "/srv/bench-routes"}
+    return scaled("module esmtproutes, routes", "esmtproutes", arguments, "routes", 100_000, "≤ 5 s, linear")
+
+
+def delivery() -> Figure:
+    play("tests/bench/peer.yml")
+    ours = Server(
+        "courier-bench-mail.example.com",
+        {f"{who}@example.com": f"/srv/vmail/example.com/{who}/Maildir" for who in ("alice", "bob")},
+    )
+    theirs = Server(
+        "courier-bench-peer.example.net",
+        {f"{who}@bench.example.net": f"/srv/vmail/{who}/Maildir" for who in ("alice", "bob")},
+    )
+    # In turn, so that what else the machine does hits both.
+    speeds = [(messages_per_second(ours, MESSAGES), messages_per_second(theirs, MESSAGES)) for _ in range(3)]
+    courier, postfix = (sorted(column)[1] for column in zip(*speeds, strict=True))
+    return Figure(
+        "messages into mailboxes", f"{courier:.0f}/s", f"Postfix + Dovecot {postfix:.0f}/s",
+        f"{courier / postfix:.2f}", "≥ 0.76 (190 of 250)",
+    )  # fmt: skip
+
+
+def main() -> int:
+    for step in ("destroy", "create", "prepare"):
+        play(f"molecule/shared/{step}.yml")
+    try:
+        figures = [first_converge(), no_change()]
+        have_measured_python()
+        figures += [delivery(), *accounts(), *routes()]
+    finally:
+        play("molecule/shared/destroy.yml")
+    print(f"| {' | '.join(Figure._fields)} |\n| {' | '.join('---' for _ in Figure._fields)} |")
+    for figure in figures:
+        print(f"| {' | '.join(figure)} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
