@@ -209,9 +209,12 @@ def _read(base: int, path: str) -> str:
 
 def _write(base: int, path: str, text: str) -> None:
     temporary = f"{path}~"
-    with suppress(FileNotFoundError):
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=base)
+    except FileExistsError:  # of a run that died
         os.unlink(temporary, dir_fd=base)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=base)
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=base)
     with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         stream.write(text)
     os.replace(temporary, path, src_dir_fd=base, dst_dir_fd=base)

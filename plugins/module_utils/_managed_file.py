@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+MANY = 1000
+
+
 class File(NamedTuple):
     """A file as it shall be. Without a text it shall not be there."""
 
@@ -60,6 +63,10 @@ def run(module: AnsibleModule, plan: Callable[[dict[str, Any]], Files]) -> None:
         wanted = plan(module.params)
     except ValueError as error:
         module.fail_json(msg=str(error))
+    for name, value in module.params.items():
+        # Ansible sends the arguments back, and nobody reads thousands of them.
+        if isinstance(value, list) and len(value) > MANY:
+            module.params[name] = f"{len(value)} entries"
     module.exit_json(**ensure(module, *wanted))
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 SESSIONS = 20
 MESSAGES = 200
@@ -28,3 +29,10 @@ def test_messages_sent_side_by_side_arrive_once_each(site, foreign, token, event
     # A second copy would still be on its way.
     assert eventually(lambda: sender not in site.check_output("mailq"))
     assert arrived() == list(range(MESSAGES))
+
+
+def test_an_office_behind_one_address_is_served(site, stranger):
+    with ExitStack() as open_sessions:
+        for _number in range(40):
+            open_sessions.enter_context(site.smtp(stranger, 587)).login(*site.accounts["alice"])
+            open_sessions.enter_context(site.imap(stranger)).login(*site.accounts["alice"])

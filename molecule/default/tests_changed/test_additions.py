@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What side_effect.yml put into the inventory is there."""
+
+from __future__ import annotations
+
+import imaplib
+import poplib
+import smtplib
+
+import pytest
+
+WRITER = "mailbox@example.net"
+
+
+def issuer(connection):
+    return dict(pair for (pair,) in connection.getpeercert()["issuer"])["commonName"]
+
+
+class TestImapWithStarttls:
+    @pytest.fixture
+    def imap(self, site, stranger, family):
+        with stranger.inside(lambda: imaplib.IMAP4(site.addresses[family], 143, timeout=60)) as imap:
+            yield imap
+
+    def test_reads_after_starttls(self, site, imap):
+        imap.starttls(site.trust)
+        assert issuer(imap.sock) == "Authority of the bed"
+        imap.login(*site.accounts["alice"])
+        assert imap.select()[0] == "OK"
+
+    def test_takes_no_login_before(self, site, imap):
+        assert "LOGINDISABLED" in imap.capabilities
+        with pytest.raises(imaplib.IMAP4.error):
+            imap.login(*site.accounts["alice"])
+
+
+class TestPop3s:
+    @pytest.fixture
+    def pop3(self, site, stranger, family):
+        client = stranger.inside(lambda: poplib.POP3_SSL(site.addresses[family], 995, timeout=60, context=site.trust))
+        yield client
+        client.quit()
+
+    def test_reads_mail(self, site, pop3):
+        assert issuer(pop3.sock) == "Authority of the bed"
+        pop3.user(site.accounts["bob"].address)
+        pop3.pass_(site.accounts["bob"].password)
+        assert b"Subject:" in b"".join(pop3.top(pop3.stat()[0], 0)[1])
+
+    def test_refuses_a_wrong_password(self, site, pop3):
+        pop3.user(site.accounts["bob"].address)
+        with pytest.raises(poplib.error_proto):
+            pop3.pass_("incorrect horse battery staple")
+
+
+@pytest.mark.parametrize("port", [25, 587])
+def test_smtp_serves_the_new_certificate(site, stranger, port):
+    with site.smtp(stranger, port) as smtp:
+        assert issuer(smtp.sock) == "Authority of the bed"
+
+
+def test_imaps_serves_the_new_certificate(site, stranger):
+    with site.imap(stranger) as imap:
+        assert issuer(imap.sock) == "Authority of the bed"
+
+
+def test_another_name_of_a_domain_reaches_its_people(site, stranger, letter, token, eventually):
+    with site.smtp(stranger, 25) as smtp:
+        smtp.send_message(letter, WRITER, [f"alice@also.{site.domain}"])
+        smtp.mail(WRITER)
+        assert 500 <= smtp.rcpt(f"nobody-{token}@also.{site.domain}")[0] < 600
+    assert eventually(lambda: site.inbox(site.accounts["alice"], token))
+
+
+def test_a_backup_mx_passes_mail_on(site, stranger, foreign, letter, token, eventually):
+    with site.smtp(stranger, 25) as smtp:
+        smtp.send_message(letter, WRITER, ["mailbox@partner.example.net"])
+    assert eventually(lambda: foreign.received(token))
+    assert f"from {site.name}" in foreign.received(token)[0]["Received"]
+
+
+def test_a_route_goes_where_dns_does_not_know_the_way(site, foreign, letter, token, eventually):
+    site.sendmail(letter, f"root@{site.name}", "mailbox@routed.example.net")
+    assert eventually(lambda: foreign.received(token))
+    assert "using TLS" in foreign.received(token)[0]["Received"]
+
+
+def test_a_denied_host_is_not_greeted(site, host_named):
+    denied = host_named("dns.example.net")
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        site.smtp(denied, 25, tls=False)
+    # The list has its IPv4 address only.
+    with site.smtp(denied, 25, "ipv6", tls=False) as smtp:
+        assert smtp.ehlo()[0] == 250
