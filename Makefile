@@ -37,11 +37,13 @@ lint: python  ## Style and types
 	ruff check .
 	ruff format --check .
 	mypy
+	antsibull-changelog lint
+	antsibull-docs lint-collection-docs --plugin-docs .
 
-unit: python  ## Tables of what each format may say
+unit: python tools  ## Tables of what each format may say
 	pytest -n 2 -q --junitxml=$(REPORTS)/unit.xml
 
-sanity: python  ## Ansible's own checks of the collection
+sanity: python tools  ## Ansible's own checks of the collection
 	@$(BED)/sanity.sh
 
 molecule: python engine  ## Conversations with real mail servers
@@ -51,9 +53,12 @@ molecule: python engine  ## Conversations with real mail servers
 bench: python engine  ## Measure speed and scale, compared with others in the same run
 	python tests/bench/bench.py
 
-.PHONY: python engine
+.PHONY: python tools engine
 python:
 	@$(BED)/python.sh
+
+tools:
+	@$(BED)/tools.sh
 
 engine:
 	@$(BED)/engine.sh

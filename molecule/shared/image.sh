@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Build the image of a Debian release (bookworm, trixie, ...) for the bed from Debian packages, unless it is there.
 # "world" is trixie with the servers that play the rest of the Internet.
+# apt and mmdebstrap expand what stands in single quotes here.
+# shellcheck disable=SC2016
 set -euo pipefail
 
 name=${1:?usage: image.sh bookworm|trixie|world}

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 MANY = 1000
 
+# The arguments that modules of Courier's files have in common, documented in plugins/doc_fragments/files.py.
+FILES_SPEC: dict[str, Any] = {
+    "directory": {"type": "path", "default": "/etc/courier"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "courier"},
+}
+
 
 class File(NamedTuple):
     """A file as it shall be. Without a text it shall not be there."""

@@ -58,18 +58,7 @@ options:
     type: list
     elements: str
     default: []
-  directory:
-    description: Where Courier has its configuration. The programs that compile always use the one they were built for.
-    type: path
-    default: /etc/courier
-  owner:
-    description: User, by name or number, that owns the files.
-    type: str
-    default: root
-  group:
-    description: Group, by name or number, that may read the files. Courier must be in it.
-    type: str
-    default: courier
+extends_documentation_fragment: [courier.mail.files]
 seealso:
   - module: courier.mail.esmtproutes
 attributes:
@@ -123,16 +112,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.domains import render
-from ..module_utils._managed_file import Database, File, Files, run
+from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, run
 
-SPEC = {
+SPEC = FILES_SPEC | {
     "hosted": {"type": "list", "elements": "str", "default": []},
     "aliases": {"type": "dict", "default": {}},
     "local": {"type": "list", "elements": "str", "default": []},
     "accepted": {"type": "list", "elements": "str", "default": []},
-    "directory": {"type": "path", "default": "/etc/courier"},
-    "owner": {"type": "str", "default": "root"},
-    "group": {"type": "str", "default": "courier"},
 }
 
 

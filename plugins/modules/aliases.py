@@ -80,18 +80,7 @@ options:
         mail of the domain to a name there.
     type: str
     required: true
-  directory:
-    description: Where Courier has its configuration. C(makealiases) always uses the one it was built for.
-    type: path
-    default: /etc/courier
-  owner:
-    description: User, by name or number, that owns the files.
-    type: str
-    default: root
-  group:
-    description: Group, by name or number, that may read the files. Courier must be in it.
-    type: str
-    default: courier
+extends_documentation_fragment: [courier.mail.files]
 seealso:
   - module: courier.mail.acceptmailfor
   - module: courier.mail.userdb
@@ -145,22 +134,19 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.aliases import ALIASDIR_PREFIXES, Alias, aliasdir, render
-from ..module_utils._managed_file import Database, File, Files, run
+from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, run
 
 ALIAS = {
     "name": {"type": "str", "required": True},
     "targets": {"type": "list", "elements": "str", "required": True},
 }
 
-SPEC = {
+SPEC = FILES_SPEC | {
     "aliases": {"type": "list", "elements": "dict", "options": ALIAS, "required": True},
     "domains": {"type": "list", "elements": "str", "default": []},
     "local": {"type": "list", "elements": "str", "default": []},
     "accounts": {"type": "list", "elements": "str", "default": []},
     "me": {"type": "str", "required": True},
-    "directory": {"type": "path", "default": "/etc/courier"},
-    "owner": {"type": "str", "default": "root"},
-    "group": {"type": "str", "default": "courier"},
 }
 
 

@@ -74,18 +74,7 @@ options:
           - The password for O(routes[].user), in clear. It cannot hold blanks. Relay, user and password are 252 bytes
             long at most, taken together.
         type: str
-  directory:
-    description: Where Courier has its configuration.
-    type: path
-    default: /etc/courier
-  owner:
-    description: User, by name or number, that owns the files.
-    type: str
-    default: root
-  group:
-    description: Group, by name or number, that may read the files. Courier must be in it.
-    type: str
-    default: courier
+extends_documentation_fragment: [courier.mail.files]
 attributes:
   check_mode:
     support: full
@@ -140,7 +129,7 @@ from ..module_utils._courier.esmtproutes import (
     render,
     render_credentials,
 )
-from ..module_utils._managed_file import File, Files, run
+from ..module_utils._managed_file import FILES_SPEC, File, Files, run
 
 ROUTE = {
     "domain": {"type": "str", "default": ""},
@@ -153,11 +142,8 @@ ROUTE = {
     "password": {"type": "str", "no_log": True},
 }
 
-SPEC = {
+SPEC = FILES_SPEC | {
     "routes": {"type": "list", "elements": "dict", "options": ROUTE, "required": True},
-    "directory": {"type": "path", "default": "/etc/courier"},
-    "owner": {"type": "str", "default": "root"},
-    "group": {"type": "str", "default": "courier"},
 }
 
 

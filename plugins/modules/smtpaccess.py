@@ -67,18 +67,7 @@ options:
       comment:
         description: Why the entry is there. Written above it.
         type: str
-  directory:
-    description: Where Courier has its configuration. C(makesmtpaccess) always uses the one it was built for.
-    type: path
-    default: /etc/courier
-  owner:
-    description: User, by name or number, that owns the file.
-    type: str
-    default: root
-  group:
-    description: Group, by name or number, that may read the file.
-    type: str
-    default: courier
+extends_documentation_fragment: [courier.mail.files]
 seealso:
   - module: courier.mail.acceptmailfor
 attributes:
@@ -129,7 +118,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.smtpaccess import Access, render
-from ..module_utils._managed_file import Database, File, Files, run
+from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, run
 
 ENTRY = {
     "network": {"type": "str", "required": True},
@@ -138,11 +127,8 @@ ENTRY = {
     "comment": {"type": "str"},
 }
 
-SPEC = {
+SPEC = FILES_SPEC | {
     "entries": {"type": "list", "elements": "dict", "options": ENTRY, "required": True},
-    "directory": {"type": "path", "default": "/etc/courier"},
-    "owner": {"type": "str", "default": "root"},
-    "group": {"type": "str", "default": "courier"},
 }
 
 

@@ -52,18 +52,11 @@ options:
         sign is written V(%%), and V(%s) stands for the name of the server.
     type: dict
     required: true
-  directory:
-    description: Where the files are.
-    type: path
-    default: /etc/courier
-  owner:
-    description: The owner of the files.
-    type: str
-    default: root
   group:
     description: The group of the files, which everybody can read (mode V(0644)).
     type: str
     default: root
+extends_documentation_fragment: [courier.mail.files]
 attributes:
   check_mode:
     description: Reports what would change.
@@ -112,12 +105,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.values import render
-from ..module_utils._managed_file import File, Files, run
+from ..module_utils._managed_file import FILES_SPEC, File, Files, run
 
-SPEC = {
+SPEC = FILES_SPEC | {
     "values": {"type": "dict", "required": True},
-    "directory": {"type": "path", "default": "/etc/courier"},
-    "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
 }
 

@@ -188,7 +188,7 @@ def delivery(what: str) -> Figure:
         {f"{who}@bench.example.net": f"/srv/vmail/{who}/Maildir" for who in ("alice", "bob")},
     )
     # In turn, so that what else the machine does hits both.
-    speeds = [(messages_per_second(ours, MESSAGES), messages_per_second(theirs, MESSAGES)) for _ in range(3)]
+    speeds = [(messages_per_second(ours, MESSAGES), messages_per_second(theirs, MESSAGES)) for _round in range(3)]
     courier, postfix = (sorted(column)[1] for column in zip(*speeds, strict=True))
     return Figure(
         what, f"{courier:.0f}/s", f"Postfix + Dovecot {postfix:.0f}/s",
@@ -210,7 +210,7 @@ def main() -> int:
         figures.append(delivery("the same, senders' domains not looked up (as in the other)"))
     finally:
         play("molecule/shared/destroy.yml")
-    print(f"| {' | '.join(Figure._fields)} |\n| {' | '.join('---' for _ in Figure._fields)} |")
+    print(f"| {' | '.join(Figure._fields)} |\n| {' | '.join(['---'] * len(Figure._fields))} |")
     for figure in figures:
         print(f"| {' | '.join(figure)} |")
     return 0

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Programs that the checks use and PyPI does not have: without them the checks would be left out.
+set -euo pipefail
+
+declare -A packages=([shellcheck]=shellcheck [certtool]=gnutls-bin)
+missing=()
+for program in "${!packages[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${packages[$program]}")
+done
+((${#missing[@]})) || exit 0
+if [[ $EUID -ne 0 ]]; then
+  echo "Missing: ${missing[*]}. Install these packages, or run this as root." >&2
+  exit 1
+fi
+echo "Installing ${missing[*]}"
+apt-get -qq update
+DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >/dev/null
