@@ -58,6 +58,7 @@ class Files(NamedTuple):
 
     files: Sequence[File]
     databases: Sequence[Database] = ()
+    warnings: Sequence[str] = ()
 
 
 def run(module: AnsibleModule, plan: Callable[[dict[str, Any]], Files]) -> None:
@@ -74,7 +75,9 @@ def run(module: AnsibleModule, plan: Callable[[dict[str, Any]], Files]) -> None:
         # Ansible sends the arguments back, and nobody reads thousands of them.
         if isinstance(value, list) and len(value) > MANY:
             module.params[name] = f"{len(value)} entries"
-    module.exit_json(**ensure(module, *wanted))
+    for warning in wanted.warnings:
+        module.warn(warning)
+    module.exit_json(**ensure(module, wanted.files, wanted.databases))
 
 
 def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Database] = ()) -> dict[str, Any]:

@@ -22,7 +22,8 @@ description:
 options:
   routes:
     description:
-      - The routes, in the order in which Courier looks at them. It follows the first one that matches.
+      - The routes. Courier follows the first one that matches. They are written class by class, in the order of
+        O(routes[].class), those without a class first, and otherwise in the order given.
       - A route that can never be reached, under a wildcard or the catch-all, is refused.
       - An empty list sends all mail to its MX.
     type: list
@@ -74,6 +75,25 @@ options:
           - The password for O(routes[].user), in clear. It cannot hold blanks. Relay, user and password are 252 bytes
             long at most, taken together.
         type: str
+      class:
+        description:
+          - What the route is for. It is the heading of a section in the file, and decides what the route must have.
+          - V(special) is anything. V(broken_starttls) is a domain whose servers offer STARTTLS and cannot do it.
+            Courier sends in clear for some hours after the first failure, so it must not insist. V(sms) is the domain
+            of an SMS gateway with its relay. V(safe) is a relay that knows us by our address. V(providers) have a
+            login. V(smarthosts) take mail over TLS, with or without a login.
+        type: str
+        choices: [special, broken_starttls, sms, safe, providers, smarthosts]
+      reason:
+        description: Why the route is there.
+        type: str
+      owner:
+        description: Who answers for it.
+        type: str
+      until:
+        description:
+          - The last day, such as V(2026-12-31). Each run of the 30 days before warns, and each after it is refused.
+        type: str
 extends_documentation_fragment: [courier.mail.files]
 attributes:
   check_mode:
@@ -123,12 +143,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.esmtproutes import (
+    CLASSES,
     FAMILY,
     Route,
+    in_sections,
     mask_credentials,
     render,
     render_credentials,
 )
+from ..module_utils._courier.terms import TERMS_SPEC, Terms, notices
 from ..module_utils._managed_file import FILES_SPEC, File, Files, run
 
 ROUTE = {
@@ -140,6 +163,8 @@ ROUTE = {
     "family": {"type": "str", "choices": list(FAMILY)},
     "user": {"type": "str"},
     "password": {"type": "str", "no_log": True},
+    "class": {"type": "str", "choices": list(CLASSES)},
+    **TERMS_SPEC,
 }
 
 SPEC = FILES_SPEC | {
@@ -153,14 +178,21 @@ def main() -> None:
 
 def plan(params: dict[str, Any]) -> Files:
     directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
-    routes = [Route(**route) for route in params["routes"]]
+    routes = in_sections(map(route, params["routes"]))
+    warnings = notices((f"the route for {route.domain or 'all mail'}", route.terms) for route in routes)
     text, credentials = render(routes), render_credentials(routes)
     files = [
         # The login first: a route that finds none goes out without, and is refused.
         File(f"{directory}/esmtpauthclient", credentials or None, owner, group, shown=mask_credentials),
         File(f"{directory}/esmtproutes", text, owner, group),
     ]
-    return Files(files)
+    return Files(files, warnings=warnings)
+
+
+def route(entry: dict[str, Any]) -> Route:
+    said = Terms(*(entry[name] for name in TERMS_SPEC))
+    rest = {name: value for name, value in entry.items() if name not in TERMS_SPEC and name != "class"}
+    return Route(**rest, kind=entry["class"], terms=said)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,54 @@ description:
   - Refuses a network twice, host bits, variables and values that Courier would pass over, and open relays, which are
     C(RELAYCLIENT) for C(*), for networks of IPv4 wider than /8 and of IPv6 wider than /16.
 options:
-  entries:
-    description: Who may connect, and how.
+  peers:
+    description:
+      - Hosts that we know, by what they are to us. The class decides what is granted, and the entries are written class
+        by class, before those of O(entries).
     type: list
     elements: dict
-    required: true
+    default: []
+    suboptions:
+      class:
+        description:
+          - V(managed) is a server of ours. It relays, on 465 and 587 without a login, and is exempt from DNS blacklists
+            and from SPF, because the senders that it passes on are not its own.
+          - V(trusted) is a sender that we know. It is exempt from DNS blacklists.
+          - V(broken) does not pass the one check that O(peers[].lift) names, and is exempt from that.
+          - V(denied) is not greeted.
+        type: str
+        choices: [managed, trusted, broken, denied]
+        required: true
+      networks:
+        description: Addresses, or networks in CIDR, of IPv4 or IPv6. No host can be in two classes.
+        type: list
+        elements: str
+        required: true
+      name:
+        description: What people call it.
+        type: str
+      lift:
+        description:
+          - The check that a V(broken) peer is exempt from. V(dnsbl) is that for blacklisted addresses, V(helo) that of
+            the name in HELO, V(sender_domain) that of the sender's domain in DNS, V(spf) and V(spf_helo) are those of
+            SPF for sender and HELO.
+        type: str
+        choices: [dnsbl, helo, sender_domain, spf, spf_helo]
+      reason:
+        description: Why it is there. Needed for V(broken) peers.
+        type: str
+      owner:
+        description: Who answers for it.
+        type: str
+      until:
+        description:
+          - The last day, such as V(2026-12-31). Each run of the 30 days before warns, and each after it is refused.
+        type: str
+  entries:
+    description: Who else may connect, and how.
+    type: list
+    elements: dict
+    default: []
     suboptions:
       network:
         description:
@@ -117,7 +160,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._courier.peers import CLASSES, LIFTED, Peer
+from ..module_utils._courier.peers import entries as peer_entries
 from ..module_utils._courier.smtpaccess import Access, render
+from ..module_utils._courier.terms import TERMS_SPEC, Terms, notices
 from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, run
 
 ENTRY = {
@@ -127,8 +173,16 @@ ENTRY = {
     "comment": {"type": "str"},
 }
 
+PEER = {
+    "class": {"type": "str", "choices": list(CLASSES), "required": True},
+    "networks": {"type": "list", "elements": "str", "required": True},
+    "name": {"type": "str"},
+    "lift": {"type": "str", "choices": list(LIFTED)},
+    **TERMS_SPEC,
+}
 SPEC = FILES_SPEC | {
-    "entries": {"type": "list", "elements": "dict", "options": ENTRY, "required": True},
+    "peers": {"type": "list", "elements": "dict", "options": PEER, "default": []},
+    "entries": {"type": "list", "elements": "dict", "options": ENTRY, "default": []},
 }
 
 
@@ -138,10 +192,17 @@ def main() -> None:
 
 def plan(params: dict[str, Any]) -> Files:
     directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
-    text = render(access(entry) for entry in params["entries"])
+    peers = [peer(entry) for entry in params["peers"]]
+    warnings = notices((str(peer), peer.terms) for peer in peers)
+    text = render([*peer_entries(peers), *map(access, params["entries"])])
     files = [File(f"{directory}/smtpaccess/default", text, owner, group)]
     databases = [Database(f"{directory}/smtpaccess.dat", [f"{directory}/smtpaccess"], ["makesmtpaccess"])]
-    return Files(files, databases)
+    return Files(files, databases, warnings)
+
+
+def peer(entry: dict[str, Any]) -> Peer:
+    said = Terms(*(entry[name] for name in TERMS_SPEC))
+    return Peer(entry["class"], entry["networks"], entry["name"], entry["lift"], said)
 
 
 def access(entry: dict[str, Any]) -> Access:

@@ -47,22 +47,22 @@ REFUSED = {
         "example.com is in both",
     ),
     "route that never matches": (
-        {"courier_mta_routes": [{"relay": "a.example.net"}, {"domain": "example.org", "relay": "b.example.net"}]},
+        {"mail_routes": {"special": [{"relay": "a.example.net"}, {"domain": "example.org", "relay": "b.example.net"}]}},
         "route 2 (example.org) is never reached, because route 1 (the catch-all) matches first",
     ),
     "SECURITY=NONE": (
-        {"courier_mta_routes": [{"domain": "example.org", "relay": "a.example.net", "security": "none"}]},
+        {"mail_routes": {"special": [{"domain": "example.org", "relay": "a.example.net", "security": "none"}]}},
         "example.org: there is no SECURITY=NONE since Courier 0.71",
     ),
     "login without TLS": (
-        {"courier_mta_routes": [{"relay": "a.example.net", "user": "us", "password": "hunter2"}]},
+        {"mail_routes": {"special": [{"relay": "a.example.net", "user": "us", "password": "hunter2"}]}},
         "write security required or smtps",
     ),
     "port out of range": (
-        {"courier_mta_routes": [{"relay": "a.example.net", "port": 70000}]},
+        {"mail_routes": {"special": [{"relay": "a.example.net", "port": 70000}]}},
         "the catch-all: port 70000 does not exist; write 1 to 65535",
     ),
-    "misspelt key of a route": ({"courier_mta_routes": [{"rely": "a.example.net"}]}, "rely"),
+    "misspelt key of a route": ({"mail_routes": {"special": [{"rely": "a.example.net"}]}}, "rely"),
     "alias loop": (
         {
             "mail_aliases": [

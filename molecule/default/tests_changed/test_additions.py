@@ -94,3 +94,15 @@ def test_a_denied_host_is_not_greeted(site, host_named):
     # The list has its IPv4 address only.
     with site.smtp(denied, 25, "ipv6", tls=False) as smtp:
         assert smtp.ehlo()[0] == 250
+
+
+def test_a_server_of_ours_relays_without_a_login(site, foreign, letter, token, eventually):
+    with site.smtp(foreign, 587) as smtp:
+        smtp.send_message(letter, WRITER, [f"mailbox+{token}@example.net"])
+    assert eventually(lambda: foreign.received(token))
+
+
+def test_it_does_so_from_its_address_only(site, foreign):
+    with site.smtp(foreign, 587, "ipv6") as smtp:
+        smtp.ehlo()
+        assert 500 <= smtp.mail(WRITER)[0] < 600

@@ -17,9 +17,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .domains import DomainError, normalise, parse_plain, to_ascii, wildcards
+from .terms import NONE, Terms, comment
 
 SECURITY = ("required", "smtps")
 FAMILY = ("ipv4", "ipv6")
+# In the order in which their sections are written: what is special before what is general.
+CLASSES = ("special", "broken_starttls", "sms", "safe", "providers", "smarthosts")
 
 # libesmtp.C reads esmtpauthclient into 256 bytes, of which LF and NUL take two.
 LOGIN_BYTES = 254
@@ -39,6 +42,8 @@ class Route(NamedTuple):
     family: str | None = None  # one of FAMILY; Courier before 1.4.0 ignores it
     user: str | None = None
     password: str | None = None
+    kind: str | None = None  # one of CLASSES
+    terms: Terms = NONE
 
 
 def render(routes: Iterable[Route]) -> str:
@@ -46,7 +51,13 @@ def render(routes: Iterable[Route]) -> str:
     routes = list(routes)
     written = [canonical(route) for route in routes]
     _refuse_unreachable(routes, written)
-    return "".join(f"{_line(route)}\n" for route in written)
+    return "".join(f"{above}{_line(route)}\n" for above, route in zip(_comments(written), written, strict=True))
+
+
+def in_sections(routes: Iterable[Route]) -> list[Route]:
+    """The routes by their classes, those without one first; within a class they keep their order."""
+    places = {kind: place for place, kind in enumerate((None, *CLASSES))}
+    return sorted(routes, key=lambda route: places[route.kind])
 
 
 def render_credentials(routes: Iterable[Route]) -> str:
@@ -108,9 +119,11 @@ def canonical(route: Route) -> Route:
         raise RouteError(f"{name}: {relay} cannot be reached with family {route.family}; leave family out")
     user, password = route.user or None, route.password or None
     port = _port(name, relay, route.port, security, has_login=bool(user))
-    written = Route(domain, relay, port, security, route.family, user, password)
+    written = route._replace(domain=domain, relay=relay, port=port, security=security, user=user, password=password)
     if user or password:
         _check_login(name, written)
+    if route.kind:
+        _check_class(name, written)
     return written
 
 
@@ -189,6 +202,37 @@ def _check_login(name: str, route: Route) -> None:
         raise RouteError(
             f"{name}: relay, user and password are longer than {LOGIN_BYTES} bytes, where Courier cuts off"
         )
+
+
+def _check_class(name: str, route: Route) -> None:
+    has_login = bool(route.user)
+    mistake = {
+        "providers": not has_login and "a provider wants a login; write user and password, or make it a smarthost",
+        "smarthosts": not (route.relay and route.security)
+        and "a smarthost is a relay over TLS; write relay and security required or smtps",
+        "safe": (has_login or not route.relay)
+        and "a safe route is a relay that knows us by our address; write relay, and neither user nor password",
+        "sms": not (route.domain and route.relay) and "an SMS gateway takes one domain; write domain and relay",
+        "broken_starttls": bool(not route.domain or route.relay or route.security)
+        and "a server whose STARTTLS is broken is reached by its MX, in clear after the first failure; "
+        "write domain, and neither relay nor security",
+    }.get(route.kind or "")
+    if mistake:
+        raise RouteError(f"{name}: {mistake}")
+
+
+def _comments(routes: list[Route]) -> Iterator[str]:
+    """What is written above each route: the name of a section where it begins, and the terms."""
+    section = None
+    for route in routes:
+        lines = []
+        if route.kind and route.kind != section:
+            lines.append(f"## {route.kind}")
+        section = route.kind
+        said = comment(route.terms)
+        if said:
+            lines.append(f"# {said}")
+        yield "".join(f"{line}\n" for line in lines)
 
 
 def _refuse_unreachable(given: list[Route], written: list[Route]) -> None:

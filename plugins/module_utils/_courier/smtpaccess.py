@@ -103,6 +103,11 @@ def render(entries: Iterable[Access]) -> str:
     )
 
 
+def canonical(network: str) -> str:
+    """The one spelling of a network, an address or "*". Raises AccessError for what is none of them."""
+    return _spelling(_network(network))
+
+
 def parse(text: str) -> list[Access]:
     """Read a file as makesmtpaccess compiles it and couriertcpd obeys it; comments right above a line come with it.
 

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Peers by their class, as entries of smtpaccess: what we grant a host follows from what it is to us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from . import terms
+from .smtpaccess import Access, AccessError, canonical
+
+# What is set for the clients of a class. An empty BLOCK takes a client out of all DNS blacklists.
+_GRANTED: dict[str, dict[str, str | None]] = {
+    # Our own servers: they relay, without a login on 465 and 587, and what they pass on has its sender's SPF.
+    "managed": {
+        "RELAYCLIENT": None,
+        "BLOCK": None,
+        "AUTH_REQUIRED": "0",
+        "BOFHSPFMAILFROM": "off",
+        "BOFHSPFHELO": "off",
+    },
+    # Senders that we know.
+    "trusted": {"BLOCK": None},
+}
+# The one check that a broken server does not pass.
+LIFTED: dict[str, dict[str, str | None]] = {
+    "dnsbl": {"BLOCK": None},
+    "helo": {"BOFHCHECKHELO": "0"},
+    "sender_domain": {"BOFHCHECKDNS": "0"},
+    "spf": {"BOFHSPFMAILFROM": "off"},
+    "spf_helo": {"BOFHSPFHELO": "off"},
+}
+CLASSES = (*_GRANTED, "broken", "denied")
+
+
+class Peer(NamedTuple):
+    """A host, or several, that we know."""
+
+    kind: str  # one of CLASSES
+    networks: Sequence[str]
+    name: str | None = None
+    lift: str | None = None  # one of LIFTED, for a broken one
+    terms: terms.Terms = terms.NONE
+
+    def __str__(self) -> str:
+        return f"the {self.kind} peer {self.name or ', '.join(self.networks)}"
+
+
+def entries(peers: Iterable[Peer]) -> list[Access]:
+    """The entries of smtpaccess, class by class. Raises AccessError for a peer that says too much or too little."""
+    peers = list(peers)
+    found: dict[str, Peer] = {}
+    for peer in peers:
+        _check(peer)
+        for network in peer.networks:
+            other = found.setdefault(canonical(network), peer)
+            if other is not peer:
+                raise AccessError(f"{network} is in {other} and in {peer}; a host has one class, so keep one of them")
+    return [
+        Access(network, "deny" if peer.kind == "denied" else "allow", _variables(peer), _comment(peer, network))
+        for kind in CLASSES
+        for peer in peers
+        if peer.kind == kind
+        for network in peer.networks
+    ]
+
+
+def _check(peer: Peer) -> None:
+    if peer.kind not in CLASSES:
+        raise AccessError(f"a peer cannot be {peer.kind!r}; write one of {', '.join(CLASSES)}")
+    if not peer.networks:
+        raise AccessError(f"{peer} has no networks; write its addresses or networks")
+    if (peer.kind == "broken") != bool(peer.lift):
+        raise AccessError(
+            f"{peer}: lift names the one check that a broken server does not pass, and only there; "
+            f"write one of {', '.join(LIFTED)} for a broken one and leave it out elsewhere"
+        )
+    if peer.lift and peer.lift not in LIFTED:
+        raise AccessError(f"{peer}: there is no check {peer.lift!r} to lift; write one of {', '.join(LIFTED)}")
+    if peer.kind == "broken" and not peer.terms.reason:
+        raise AccessError(f"{peer} has no reason; write what is broken there, or nobody will dare to take it out")
+
+
+def _variables(peer: Peer) -> dict[str, str | None]:
+    return LIFTED[peer.lift] if peer.lift else _GRANTED.get(peer.kind, {})
+
+
+def _comment(peer: Peer, network: str) -> str | None:
+    """Written above the first network of a peer."""
+    if network != peer.networks[0]:
+        return None
+    return ": ".join(filter(None, (peer.kind, "; ".join(filter(None, (peer.name, terms.comment(peer.terms)))))))
