@@ -29,6 +29,8 @@ description:
     may relay over SMTP. (C(sendmail) does not ask.)
   - Refuses a network twice, host bits, variables and values that Courier would pass over, and open relays, which are
     C(RELAYCLIENT) for C(*), for networks of IPv4 wider than /8 and of IPv6 wider than /16.
+requirements:
+  - dnspython (Debian package C(python3-dnspython)) on the host, for O(peers[].spf)
 options:
   peers:
     description:
@@ -52,7 +54,15 @@ options:
         description: Addresses, or networks in CIDR, of IPv4 or IPv6. No host can be in two classes.
         type: list
         elements: str
-        required: true
+        default: []
+      spf:
+        description:
+          - A domain. The networks that its SPF record lets send are added, asked for at each run, with C(include),
+            C(redirect), C(a), C(mx), C(ip4) and C(ip6) and the limits of RFC 7208. Needs dnspython on the host.
+          - What depends on the single message (C(exists), C(ptr), macros) is left out with a warning. A network that
+            other peers name is theirs.
+          - For V(trusted) peers only.
+        type: str
       name:
         description: What people call it.
         type: str
@@ -158,12 +168,14 @@ compiled:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils._courier.peers import CLASSES, LIFTED, Peer
 from ..module_utils._courier.peers import entries as peer_entries
 from ..module_utils._courier.smtpaccess import Access, render
+from ..module_utils._courier.spf import SpfError, expand
 from ..module_utils._courier.terms import TERMS_SPEC, Terms, notices
+from ..module_utils._dns import MISSING, NoAnswer, ask
 from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, run
 
 ENTRY = {
@@ -175,7 +187,8 @@ ENTRY = {
 
 PEER = {
     "class": {"type": "str", "choices": list(CLASSES), "required": True},
-    "networks": {"type": "list", "elements": "str", "required": True},
+    "networks": {"type": "list", "elements": "str", "default": []},
+    "spf": {"type": "str"},
     "name": {"type": "str"},
     "lift": {"type": "str", "choices": list(LIFTED)},
     **TERMS_SPEC,
@@ -187,7 +200,24 @@ SPEC = FILES_SPEC | {
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), plan)
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    for entry in module.params["peers"]:
+        if entry["spf"]:
+            entry["networks"] += by_spf(module, entry["spf"])
+    run(module, plan)
+
+
+def by_spf(module: AnsibleModule, domain: str) -> list[str]:
+    """The networks that pass SPF for a domain."""
+    if MISSING:
+        module.fail_json(msg=missing_required_lib("dnspython"), exception=MISSING)
+    try:
+        networks, left_out = expand(domain, ask)
+    except (SpfError, NoAnswer) as error:
+        module.fail_json(msg=str(error))
+    for term in left_out:
+        module.warn(f"the SPF record of {domain} has {term}, which is no list of networks and was left out")
+    return networks
 
 
 def plan(params: dict[str, Any]) -> Files:
@@ -202,7 +232,7 @@ def plan(params: dict[str, Any]) -> Files:
 
 def peer(entry: dict[str, Any]) -> Peer:
     said = Terms(*(entry[name] for name in TERMS_SPEC))
-    return Peer(entry["class"], entry["networks"], entry["name"], entry["lift"], said)
+    return Peer(entry["class"], entry["networks"], entry["name"], entry["lift"], entry["spf"], said)
 
 
 def access(entry: dict[str, Any]) -> Access:

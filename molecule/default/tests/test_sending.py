@@ -71,3 +71,4 @@ def test_the_sender_hears_of_a_recipient_that_does_not_exist(site, letter, token
     assert notice["Return-Path"] == "<>"
     assert parseaddr(notice["From"]) == ("Mail Delivery System", f"mailer-daemon@{site.name}")
     assert f"nobody-{token}@example.net" in notice.as_string()
+    assert site.facts["courier_mta_files"]["dsnfailed.txt"].strip() in next(notice.iter_parts()).get_content()

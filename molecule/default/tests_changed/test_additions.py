@@ -106,3 +106,19 @@ def test_it_does_so_from_its_address_only(site, foreign):
     with site.smtp(foreign, 587, "ipv6") as smtp:
         smtp.ehlo()
         assert 500 <= smtp.mail(WRITER)[0] < 600
+
+
+class TestBlacklist:
+    def test_a_host_on_it_is_refused(self, site, host_named):
+        other = {"mx1.example.com": "mx1.example.org", "mx1.example.org": "mx1.example.com"}[site.name]
+        with site.smtp(host_named(other), 25) as smtp:
+            smtp.ehlo()
+            smtp.mail(WRITER)
+            assert 500 <= smtp.rcpt(f"alice@{site.domain}")[0] < 600
+
+    def test_a_host_that_the_spf_record_of_somebody_trusted_names_is_not(self, site, stranger):
+        with site.smtp(stranger, 25) as smtp:
+            smtp.ehlo()
+            smtp.mail(WRITER)
+            assert smtp.rcpt(f"alice@{site.domain}")[0] == 250
+            assert smtp.rcpt("mailbox@example.net")[0] == 513

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from . import terms
@@ -42,35 +42,41 @@ class Peer(NamedTuple):
     networks: Sequence[str]
     name: str | None = None
     lift: str | None = None  # one of LIFTED, for a broken one
+    spf: str | None = None  # the domain whose SPF record the networks are from, for a trusted one
     terms: terms.Terms = terms.NONE
 
     def __str__(self) -> str:
-        return f"the {self.kind} peer {self.name or ', '.join(self.networks)}"
+        return f"the {self.kind} peer {self.name or self.spf or ', '.join(self.networks)}"
 
 
 def entries(peers: Iterable[Peer]) -> list[Access]:
-    """The entries of smtpaccess, class by class. Raises AccessError for a peer that says too much or too little."""
-    peers = list(peers)
+    """The entries of smtpaccess, class by class. What SPF names and we named ourselves is ours to decide.
+
+    Raises AccessError for a peer that says too much or too little.
+    """
     found: dict[str, Peer] = {}
-    for peer in peers:
+    ours_first = sorted(peers, key=lambda peer: peer.spf is not None)
+    for peer in ours_first:
         _check(peer)
         for network in peer.networks:
             other = found.setdefault(canonical(network), peer)
-            if other is not peer:
+            if other is not peer and not peer.spf:
                 raise AccessError(f"{network} is in {other} and in {peer}; a host has one class, so keep one of them")
     return [
-        Access(network, "deny" if peer.kind == "denied" else "allow", _variables(peer), _comment(peer, network))
+        Access(network, "deny" if peer.kind == "denied" else "allow", _variables(peer), comment)
         for kind in CLASSES
-        for peer in peers
+        for peer in ours_first
         if peer.kind == kind
-        for network in peer.networks
+        for network, comment in _commented(peer, [one for one in peer.networks if found[canonical(one)] is peer])
     ]
 
 
 def _check(peer: Peer) -> None:
     if peer.kind not in CLASSES:
         raise AccessError(f"a peer cannot be {peer.kind!r}; write one of {', '.join(CLASSES)}")
-    if not peer.networks:
+    if peer.spf and peer.kind != "trusted":
+        raise AccessError(f"{peer}: what an SPF record names belongs to others; only trusted peers can have spf")
+    if not peer.networks and not peer.spf:
         raise AccessError(f"{peer} has no networks; write its addresses or networks")
     if (peer.kind == "broken") != bool(peer.lift):
         raise AccessError(
@@ -87,8 +93,11 @@ def _variables(peer: Peer) -> dict[str, str | None]:
     return LIFTED[peer.lift] if peer.lift else _GRANTED.get(peer.kind, {})
 
 
-def _comment(peer: Peer, network: str) -> str | None:
-    """Written above the first network of a peer."""
-    if network != peer.networks[0]:
-        return None
-    return ": ".join(filter(None, (peer.kind, "; ".join(filter(None, (peer.name, terms.comment(peer.terms)))))))
+def _commented(peer: Peer, networks: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """The networks, the first of them with what is to be said of the peer."""
+    by_spf = peer.spf and f"by the SPF record of {peer.spf}"
+    said = "; ".join(filter(None, (peer.name, by_spf, terms.comment(peer.terms))))
+    comment: str | None = ": ".join(filter(None, (peer.kind, said)))
+    for network in networks:
+        yield network, comment
+        comment = None

@@ -31,11 +31,12 @@ def directory(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(directory, *entries, check=False):
+def run(directory, *entries, peers=(), check=False):
     return run_module(
         smtpaccess,
         check=check,
         entries=list(entries),
+        peers=list(peers),
         directory=str(directory),
         owner=str(os.getuid()),
         group=str(os.getgid()),
@@ -91,3 +92,48 @@ def test_its_own_examples_work(directory):
     for task in yaml.safe_load(smtpaccess.EXAMPLES):
         run(directory, *task["courier.mail.smtpaccess"]["entries"])
     assert len(parse((directory / "smtpaccess/default").read_text())) == 8
+
+
+class TestPeersBySpf:
+    @pytest.fixture
+    def publish(self, monkeypatch):
+        """Put a TXT record of example.net into DNS; without one DNS fails."""
+
+        def publish(record=None):
+            def ask(name, kind):
+                if record is None:
+                    raise smtpaccess.NoAnswer(f"DNS has no answer for {kind} of {name}: timed out")
+                return [record] if (name, kind) == ("example.net", "TXT") else []
+
+            monkeypatch.setattr(smtpaccess, "ask", ask)
+
+        return publish
+
+    def test_are_written_by_network(self, directory, publish):
+        publish("v=spf1 ip4:192.0.2.0/24 ip4:198.51.100.7 -all")
+        answer = run(directory, LOOPBACK, peers=[{"class": "trusted", "spf": "example.net", "networks": ["192.0.2.9"]}])
+        assert answer["changed"]
+        assert (directory / "smtpaccess/default").read_text() == (
+            "# trusted: by the SPF record of example.net\n"
+            f"192.0.2.9\tallow,BLOCK\n192.0.2\tallow,BLOCK\n198.51.100.7\tallow,BLOCK\n{WRITTEN}"
+        )
+
+    def test_change_nothing_while_dns_is_out_of_order(self, directory, publish):
+        publish()
+        answer = run(directory, LOOPBACK, peers=[{"class": "trusted", "spf": "example.net"}])
+        assert answer["msg"] == "DNS has no answer for TXT of example.net: timed out"
+        assert (directory / "smtpaccess/default").read_text() == SHIPPED
+
+    def test_are_refused_where_everybody_passes(self, directory, publish):
+        publish("v=spf1 +all")
+        answer = run(directory, LOOPBACK, peers=[{"class": "trusted", "spf": "example.net"}])
+        assert answer["msg"].startswith("the SPF record of example.net lets everybody send")
+        assert (directory / "smtpaccess/default").read_text() == SHIPPED
+
+
+def test_a_peer_that_is_over_is_refused(directory):
+    answer = run(directory, peers=[{"class": "denied", "networks": ["192.0.2.1"], "until": "2020-01-31"}])
+    assert answer["msg"] == (
+        "the denied peer 192.0.2.1 was to be until 2020-01-31, which is over; remove it, or give it a later until"
+    )
+    assert (directory / "smtpaccess/default").read_text() == SHIPPED

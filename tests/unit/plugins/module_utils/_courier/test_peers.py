@@ -22,25 +22,29 @@ GRANTED = {
         Peer("trusted", ["192.0.2.7", "2001:DB8::7"]),
         "# trusted\n192.0.2.7\tallow,BLOCK\n:2001:0db8:0000:0000:0000:0000:0000:0007\tallow,BLOCK\n",
     ),
+    "networks that SPF names": (
+        Peer("trusted", ["192.0.2.0/24"], "a provider", spf="example.net"),
+        "# trusted: a provider; by the SPF record of example.net\n192.0.2\tallow,BLOCK\n",
+    ),
     "a host that is not greeted": (Peer("denied", ["203.0.113.0/24"]), "# denied\n203.0.113\tdeny\n"),
     "no PTR record": (
-        Peer("broken", ["192.0.2.9"], None, "dnsbl", Terms("listed for years")),
+        Peer("broken", ["192.0.2.9"], lift="dnsbl", terms=Terms("listed for years")),
         "# broken: listed for years\n192.0.2.9\tallow,BLOCK\n",
     ),
     "a name in HELO that is none": (
-        Peer("broken", ["192.0.2.9"], None, "helo", Terms("why")),
+        Peer("broken", ["192.0.2.9"], lift="helo", terms=Terms("why")),
         "# broken: why\n192.0.2.9\tallow,BOFHCHECKHELO=0\n",
     ),
     "a sender's domain that is not in DNS": (
-        Peer("broken", ["192.0.2.9"], None, "sender_domain", Terms("why")),
+        Peer("broken", ["192.0.2.9"], lift="sender_domain", terms=Terms("why")),
         "# broken: why\n192.0.2.9\tallow,BOFHCHECKDNS=0\n",
     ),
     "forwards without SRS": (
-        Peer("broken", ["192.0.2.9"], None, "spf", Terms("why")),
+        Peer("broken", ["192.0.2.9"], lift="spf", terms=Terms("why")),
         "# broken: why\n192.0.2.9\tallow,BOFHSPFMAILFROM=off\n",
     ),
     "a name in HELO whose SPF fails": (
-        Peer("broken", ["192.0.2.9"], None, "spf_helo", Terms("why")),
+        Peer("broken", ["192.0.2.9"], lift="spf_helo", terms=Terms("why")),
         "# broken: why\n192.0.2.9\tallow,BOFHSPFHELO=off\n",
     ),
 }
@@ -56,6 +60,10 @@ REFUSED = {
         "a host has one class, so keep one of them",
     ),
     "no networks": ([Peer("trusted", [], "x")], "the trusted peer x has no networks; write its addresses or networks"),
+    "an SPF record for a server of ours": (
+        [Peer("managed", [], spf="example.net")],
+        "the managed peer example.net: what an SPF record names belongs to others; only trusted peers can have spf",
+    ),
     "an unknown class": (
         [Peer("friendly", ["192.0.2.7"])],
         "a peer cannot be 'friendly'; write one of managed, trusted, broken, denied",
@@ -66,11 +74,11 @@ REFUSED = {
         "write one of dnsbl, helo, sender_domain, spf, spf_helo for a broken one and leave it out elsewhere",
     ),
     "broken, and nobody says why": (
-        [Peer("broken", ["192.0.2.7"], None, "spf")],
+        [Peer("broken", ["192.0.2.7"], lift="spf")],
         "the broken peer 192.0.2.7 has no reason; write what is broken there, or nobody will dare to take it out",
     ),
     "a check that there is not": (
-        [Peer("broken", ["192.0.2.7"], None, "dkim", Terms("why"))],
+        [Peer("broken", ["192.0.2.7"], lift="dkim", terms=Terms("why"))],
         "the broken peer 192.0.2.7: there is no check 'dkim' to lift; "
         "write one of dnsbl, helo, sender_domain, spf, spf_helo",
     ),
@@ -98,3 +106,16 @@ def test_classes_stand_together():
 def test_a_network_with_host_bits_is_refused():
     with pytest.raises(AccessError, match=r"192\.0\.2\.1/24"):
         entries([Peer("trusted", ["192.0.2.1/24"])])
+
+
+def test_what_we_named_ourselves_is_not_up_to_spf():
+    named = [Peer("trusted", ["192.0.2.1", "192.0.2.2"], spf="example.net"), Peer("denied", ["192.0.2.1"])]
+    assert [(entry.network, entry.action) for entry in entries(named)] == [
+        ("192.0.2.2", "allow"),
+        ("192.0.2.1", "deny"),
+    ]
+
+
+def test_two_providers_may_share_a_third():
+    sharing = [Peer("trusted", ["192.0.2.1"], spf=f"{name}.example.net") for name in "ab"]
+    assert [entry.network for entry in entries(sharing)] == ["192.0.2.1"]
