@@ -10,12 +10,12 @@ if [[ $EUID -ne 0 ]]; then
   exit 1
 fi
 if ! command -v dockerd >/dev/null; then
-  echo "Installing Docker Engine"
+  echo "Installing Docker Engine" >&2
   apt-get -qq update
   DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends docker.io iptables >/dev/null
 fi
 log=$(mktemp -t dockerd.XXXXXX.log)
-echo "Starting Docker Engine"
+echo "Starting Docker Engine" >&2
 if [[ -d /run/systemd/system ]]; then
   systemctl start docker
 else

@@ -6,6 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 wanted=$(cat requirements-dev.txt "${BASH_SOURCE[0]}" | sha256sum)
 [[ -f .venv/made-from && $(<.venv/made-from) == "$wanted" && -e .cache/collections/ansible_collections/community ]] && exit 0
 
+# The Makefile puts the environment first, and the one to be made anew cannot make itself.
+PATH=${PATH//"$PWD/.venv/bin:"/}
 python=${PYTHON:-python3}
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
   echo "Python 3.11 or newer is needed; $python is $("$python" --version)." >&2
@@ -19,14 +21,14 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   apt-get -qq update
   DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends python3-venv >/dev/null
 fi
-echo "Making the Python environment in .venv"
+echo "Making the Python environment in .venv" >&2
 rm -rf .venv .cache/collections
 "$python" -m venv .venv
 .venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 
 # community.docker makes and reaches the containers of the bed. Galaxy is often out of reach of build machines, and the
 # collection has no wheel of its own, so it comes out of the wheel of the "ansible" package, with what it depends on.
-echo "Making the collections tree in .cache/collections"
+echo "Making the collections tree in .cache/collections" >&2
 .venv/bin/pip download --quiet --disable-pip-version-check --no-deps --dest .cache/wheels 'ansible==12.3.0'
 .venv/bin/python - <<'EOF'
 import pathlib

@@ -12,6 +12,6 @@ if [[ $EUID -ne 0 ]]; then
   echo "Missing: ${missing[*]}. Install these packages, or run this as root." >&2
   exit 1
 fi
-echo "Installing ${missing[*]}"
+echo "Installing ${missing[*]}" >&2
 apt-get -qq update
 DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >/dev/null
