@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+# More entries of a list than anybody reads in an answer.
 MANY = 1000
 
 # The arguments that modules of Courier's files have in common, documented in plugins/doc_fragments/files.py.
@@ -72,7 +73,7 @@ def run(module: AnsibleModule, plan: Callable[[dict[str, Any]], Files]) -> None:
     except ValueError as error:
         module.fail_json(msg=str(error))
     for name, value in module.params.items():
-        # Ansible sends the arguments back, and nobody reads thousands of them.
+        # Ansible sends the arguments back.
         if isinstance(value, list) and len(value) > MANY:
             module.params[name] = f"{len(value)} entries"
     for warning in wanted.warnings:

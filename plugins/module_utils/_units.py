@@ -28,6 +28,7 @@ PROPERTIES = (
 )
 
 
+# What an SMTP client may say that is no answer to a question for a name or a password.
 _VERBS = "AUTH|BDAT|DATA|EHLO|EXPN|HELO|HELP|MAIL|NOOP|QUIT|RCPT|RSET|STARTTLS|VRFY"
 
 

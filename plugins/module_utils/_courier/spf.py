@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from .domains import DomainError, to_ascii
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network  # pylint: disable=unsupported-binary-operation
+from .smtpaccess import Network
 
 # Of RFC 7208, 4.6.4: terms that ask DNS, answers that are empty, mail exchangers of one "mx".
 MOST_LOOKUPS = 10
@@ -29,7 +28,7 @@ _ASKS = ("a", "exists", "include", "mx", "ptr")
 _MECHANISMS = (*_ASKS, "all", "ip4", "ip6")
 
 # Asks for records of a type (TXT, A, AAAA, MX) and returns their data: a TXT record's strings put together, an address,
-# the name of an exchanger. Nothing where there is none. Raises SpfError where DNS gives no answer.
+# the name of an exchanger. Nothing where there is none. What it raises where DNS gives no answer passes through.
 Ask = Callable[[str, str], list[str]]
 
 
