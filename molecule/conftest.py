@@ -85,14 +85,39 @@ class Host:
         """A TCP connection from this host."""
         return self.inside(lambda: socket.create_connection((address, port), TIMEOUT))
 
+    def is_open(self, port: int, family: str = "ipv4") -> bool:
+        """Whether somebody listens on this host's address."""
+        try:
+            self.connect(self.addresses[family], port).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def call(self, caller: Host, port: int, family: str = "ipv4") -> smtplib.SMTP:
+        """Call this host's SMTP port, in clear."""
+        address = self.addresses[family]
+        return caller.inside(lambda: smtplib.SMTP(address, port, caller.name, timeout=TIMEOUT))
+
     def sendmail(self, message: EmailMessage, sender: str, recipient: str) -> None:
         """Hand a message to this host's own mail server, as its programs do."""
         text = base64.b64encode(bytes(message)).decode()
         self.check_output("echo %s | base64 -d | sendmail -i -f %s %s", text, sender, recipient)
 
 
-class Site(Host):
-    """A host that the collection set up."""
+class Sender(Host):
+    """A host that the collection set up, with people or without."""
+
+    def said(self, token: str) -> str:
+        """What Courier wrote to the journal of the deliveries to an address with a token."""
+        return self.run("journalctl --no-pager --output=cat --unit=courier | grep -i %s", token).stdout
+
+    def waiting(self, token: str) -> bool:
+        """Whether a message for an address with a token is in the queue."""
+        return token in self.check_output("mailq -batch")
+
+
+class Site(Sender):
+    """A host that the collection set up, with people."""
 
     def __init__(self, name: str, facts: dict[str, Any]) -> None:
         super().__init__(name, facts)
@@ -116,7 +141,7 @@ class Site(Host):
             return caller.inside(
                 lambda: smtplib.SMTP_SSL(address, port, caller.name, timeout=TIMEOUT, context=self.trust)
             )
-        client = caller.inside(lambda: smtplib.SMTP(address, port, caller.name, timeout=TIMEOUT))
+        client = self.call(caller, port, family)
         if tls:
             client.starttls(context=self.trust)
         return client
@@ -141,14 +166,6 @@ class Site(Host):
         """The same, read."""
         return [parse(message) for message in self.inbox_bytes(account, token, where)]
 
-    def is_open(self, port: int, family: str = "ipv4") -> bool:
-        """Whether somebody listens."""
-        try:
-            self.connect(self.addresses[family], port).close()
-        except ConnectionRefusedError:
-            return False
-        return True
-
 
 class Foreign(Host):
     """A mail server of another make, somewhere else."""
@@ -161,6 +178,31 @@ class Foreign(Host):
         """The messages with a token that reached a mailbox here."""
         files = self.run("grep -rl %s /home/mailbox/Maildir/new", token).stdout.split()
         return [parse(self.run("cat %s", file).stdout_bytes) for file in files]
+
+
+class Visit(NamedTuple):
+    """What a server with a fault heard in one connection."""
+
+    port: int
+    caller: str  # the address
+    tls: str | None  # the version
+    said: list[str]
+    trouble: str | None
+
+    @property
+    def logged_in(self) -> bool:
+        return any(line.upper().startswith("AUTH") for line in self.said)
+
+
+class Faults(Host):
+    """A host whose servers each do one thing wrong."""
+
+    def visits(self, token: str = "") -> list[Visit]:
+        """The connections so far, or those in which a token was said."""
+        records = map(json.loads, self.run("cat /var/log/faults").stdout.splitlines())
+        # The last record of a connection has it all.
+        visits = {record.pop("connection"): Visit(**record) for record in records}
+        return [visit for visit in visits.values() if not token or any(token in line for line in visit.said)]
 
 
 def parse(message: bytes) -> EmailMessage:
@@ -222,9 +264,9 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Result]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for a site is asked once on every mail server of the scenario."""
+    """A test that asks for a site is asked once on every mail server of the scenario that has people."""
     if "site" in metafunc.fixturenames:
-        names = inventory()["mail_servers"]["hosts"]
+        names = inventory()["full" if "full" in inventory() else "mail_servers"]["hosts"]
         metafunc.parametrize("site", names, ids=[facts(name)["bed_image"] for name in names], indirect=True)
 
 
@@ -253,6 +295,24 @@ def foreign() -> Foreign:
 def host_named() -> Callable[[str], Host]:
     """Any host of the bed."""
     return lambda name: Host(name, facts(name))
+
+
+@pytest.fixture(params=["sat1", "sat2"])
+def satellite(request: pytest.FixtureRequest, site: Site) -> Sender:
+    """A host that sends through the site: straight, or by IPv6 only and through the smarthost behind a provider."""
+    name = f"{request.param}.{site.domain}"
+    return Sender(name, facts(name))
+
+
+@pytest.fixture
+def smarthost(site: Site) -> Sender:
+    name = f"out1.{site.domain}"
+    return Sender(name, facts(name))
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults("faults.example.net", facts("faults.example.net"))
 
 
 @pytest.fixture

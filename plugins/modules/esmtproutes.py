@@ -10,11 +10,13 @@ short_description: Send mail for some or all domains through chosen servers
 version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
-  - Writes C(esmtproutes), by which Courier sends mail to a relay instead of to the MX of the recipient's domain, and
-    C(esmtpauthclient), the logins for these relays.
-  - Both files are owned as a whole. A route that leaves the list leaves the host. Without any login
+  - Writes C(esmtproutes), by which Courier sends mail to a relay instead of to the MX of the recipient's domain,
+    C(esmtpauthclient), the logins for these relays, and C(esmtptls), the handshakes with them.
+  - The files are owned as a whole. A route that leaves the list leaves the host. Without any login
     C(esmtpauthclient) is removed.
-  - Courier reads both files at each new connection. Nothing has to be compiled or restarted. A connection that is kept
+  - Courier itself has one TLS for all destinations. C(esmtptls) is read by the program of that name that the role
+    courier_mta puts in the place of C(COURIERTLS) in C(courierd), with C(ESMTP_TLS_VERIFY_DOMAIN) on.
+  - The files are read at each new connection. Nothing has to be compiled or restarted. A connection that is kept
     open is used for about a minute more.
   - Courier says nothing of a line that it does not understand. This module refuses such a route, and everything
     else that would not do what it says, and then leaves both files as they were.
@@ -47,14 +49,16 @@ options:
       port:
         description:
           - The TCP port of O(routes[].relay), 1 to 65535.
-          - The default is 25, and 465 when O(routes[].security=smtps).
+          - The default is 25, but 465 with O(routes[].security=smtps), and else 587 with O(routes[].user) or for a
+            smarthost.
         type: int
       security:
         description:
-          - V(required) takes STARTTLS or returns the mail to its sender. V(smtps) begins the connection with TLS.
+          - V(smtps) begins the connection with TLS. Mail waits where that fails, so prefer it where the relay has it.
+          - V(required) takes STARTTLS. Mail waits when that fails the first time, and for the next two to three hours
+            Courier takes the relay for one without TLS and returns all mail for it to the senders.
           - Without it Courier takes STARTTLS if it is offered. After one failed handshake it sends in clear for some
             hours.
-          - Certificates are checked according to C(courierd) in both cases.
           - There are no other values. Courier ignores C(NONE) since version 0.71, and its C(STARTTLS) is a private
             extension between Courier servers.
         type: str
@@ -68,7 +72,7 @@ options:
         description:
           - The name to log in to the relay with. It cannot hold blanks, and O(routes[].security) must be given.
           - Courier keeps one login for a relay and port. All their routes must have the same.
-          - Without O(routes[].relay) the route must be for one exact domain.
+          - A login goes only to a relay whose certificate is verified.
         type: str
       password:
         description:
@@ -84,6 +88,18 @@ options:
             login. V(smarthosts) take mail over TLS, with or without a login.
         type: str
         choices: [special, broken_starttls, sms, safe, providers, smarthosts]
+      tls_profile:
+        description:
+          - The profile of the handshake, V(modern) or V(intermediate). The default is O(tls_profile).
+          - For relays with O(routes[].security) on a port other than 25.
+        type: str
+      verify:
+        description:
+          - Whether the relay's certificate must be for its name, by an authority that the host trusts.
+          - The default is V(true) for a relay that is a name, has O(routes[].security), and a port other than 25. There
+            Courier does not know relays from MX hosts of the world, whose certificates are not verified.
+          - All relays on a port are verified, or none.
+        type: bool
       reason:
         description: Why the route is there.
         type: str
@@ -94,6 +110,10 @@ options:
         description:
           - The last day, such as V(2026-12-31). Each run of the 30 days before warns, and each after it is refused.
         type: str
+  tls_profile:
+    description: The TLS profile of relays that name none, V(modern) or V(intermediate).
+    type: str
+    default: modern
 extends_documentation_fragment: [courier.mail.files]
 attributes:
   check_mode:
@@ -101,7 +121,7 @@ attributes:
     description: Says what would change and changes nothing.
   diff_mode:
     support: full
-    description: Shows both files, with the passwords masked.
+    description: Shows the files, with the passwords masked.
 """
 
 EXAMPLES = r"""
@@ -150,6 +170,7 @@ from ..module_utils._courier.esmtproutes import (
     mask_credentials,
     render,
     render_credentials,
+    render_tls,
 )
 from ..module_utils._courier.terms import TERMS_SPEC, Terms, notices
 from ..module_utils._managed_file import FILES_SPEC, File, Files, run
@@ -164,11 +185,14 @@ ROUTE = {
     "user": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "class": {"type": "str", "choices": list(CLASSES)},
+    "tls_profile": {"type": "str"},
+    "verify": {"type": "bool"},
     **TERMS_SPEC,
 }
 
 SPEC = FILES_SPEC | {
     "routes": {"type": "list", "elements": "dict", "options": ROUTE, "required": True},
+    "tls_profile": {"type": "str", "default": "modern"},
 }
 
 
@@ -180,9 +204,10 @@ def plan(params: dict[str, Any]) -> Files:
     directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
     routes = in_sections(map(route, params["routes"]))
     warnings = notices((f"the route for {route.domain or 'all mail'}", route.terms) for route in routes)
-    text, credentials = render(routes), render_credentials(routes)
+    text, credentials, tls = render(routes), render_credentials(routes), render_tls(routes, params["tls_profile"])
     files = [
-        # The login first: a route that finds none goes out without, and is refused.
+        # These two first: a route that finds no login goes out without, and one that finds no TLS not at all.
+        File(f"{directory}/esmtptls", tls, owner, group),
         File(f"{directory}/esmtpauthclient", credentials or None, owner, group, shown=mask_credentials),
         File(f"{directory}/esmtproutes", text, owner, group),
     ]

@@ -8,5 +8,5 @@ from __future__ import annotations
 
 def test_a_dry_run_has_nothing_to_do(play):
     results = play("courier.mail.site", "--check", "--diff")
-    assert {result.host for result in results} == {"mx1.example.com", "mx1.example.org"}
+    assert {result.host.partition(".")[0] for result in results} == {"mx1", "out1", "sat1", "sat2"}
     assert not [result for result in results if result.outcome not in ("ok", "skipped")]

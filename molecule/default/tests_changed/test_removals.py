@@ -48,3 +48,33 @@ def test_others_are_where_they_were(site, stranger, letter, token, eventually):
         smtp.login(*site.accounts["bob"])
         smtp.send_message(letter, site.accounts["bob"].address, [site.accounts["alice"].address])
     assert eventually(lambda: site.inbox(site.accounts["alice"], token))
+
+
+class TestAFormerSatellite:
+    @pytest.fixture
+    def satellite(self, site, host_named):
+        return host_named(f"sat1.{site.domain}")
+
+    def test_relays_no_more(self, site, satellite, family):
+        with site.smtp(satellite, 587, family) as smtp:
+            smtp.ehlo()
+            assert 500 <= smtp.mail(WRITER)[0] < 600
+        with site.smtp(satellite, 25, family) as smtp:
+            smtp.ehlo()
+            assert smtp.mail(WRITER)[0] == 250
+            assert smtp.rcpt("mailbox@example.net")[0] == 513
+
+    def test_has_no_addresses(self, site, stranger):
+        with site.smtp(stranger, 25) as smtp:
+            smtp.ehlo()
+            smtp.mail(WRITER)
+            assert 500 <= smtp.rcpt(f"root@sat1.{site.domain}")[0] < 600
+
+
+def test_a_former_relay_hears_nothing_and_its_login_is_gone(site, faults, letter, token, eventually):
+    recipient = f"{token}@right-smtps.example.net"
+    site.sendmail(letter, f"root@{site.name}", recipient)
+    # DNS knows no such domain.
+    assert eventually(lambda: "status: " in site.said(recipient))
+    assert not faults.visits(token)
+    assert site.run("grep -rl a-secret /etc/courier").stdout == ""

@@ -1,7 +1,9 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Courier's esmtproutes, where mail goes instead of to its MX, and esmtpauthclient, the logins there.
+"""Courier's esmtproutes, where mail goes instead of to its MX, esmtpauthclient, the logins there, and esmtptls.
+
+esmtptls is ours: the table of the program of the same name, which shakes hands with each relay as its route says.
 
 The rules are those of courier/module.esmtp/smtproutes.C and libesmtp.C and of rfc1035/rfc1035mxlist.c. Courier reports
 no mistake in either file: what it does not understand it leaves out, so everything is refused here instead.
@@ -16,13 +18,16 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from .domains import DomainError, normalise, parse_plain, to_ascii, wildcards
+from .domains import DomainError, parse_plain, to_ascii, wildcards
 from .terms import NONE, Terms, comment
+from .tls import PROFILES, priority
 
 SECURITY = ("required", "smtps")
 FAMILY = ("ipv4", "ipv6")
 # In the order in which their sections are written: what is special before what is general.
 CLASSES = ("special", "broken_starttls", "sms", "safe", "providers", "smarthosts")
+
+SMTP, SUBMISSION, SMTPS = 25, 587, 465
 
 # libesmtp.C reads esmtpauthclient into 256 bytes, of which LF and NUL take two.
 LOGIN_BYTES = 254
@@ -44,6 +49,8 @@ class Route(NamedTuple):
     password: str | None = None
     kind: str | None = None  # one of CLASSES
     terms: Terms = NONE
+    tls_profile: str | None = None  # one of tls.PROFILES; None is the default of render_tls
+    verify: bool | None = None  # the relay's certificate; None where it can be, as canonical() says
 
 
 def render(routes: Iterable[Route]) -> str:
@@ -63,22 +70,55 @@ def in_sections(routes: Iterable[Route]) -> list[Route]:
 def render_credentials(routes: Iterable[Route]) -> str:
     """Write esmtpauthclient, a line for each relay with a login. Raises RouteError.
 
-    Courier finds a login by the text that esmtproutes has for the relay, port included, or, where the MX is asked,
-    by the domain of the recipient.
+    Courier finds a login by the text that esmtproutes has for the relay, port included. With the port it cannot be
+    mistaken for a domain, whose MX would get the login too.
     """
     routes = list(routes)
     numbers: dict[str, int] = {}
     logins: dict[str, tuple[str | None, str | None]] = {}
     for number, (given, route) in enumerate(zip(routes, map(canonical, routes), strict=True)):
-        login = (route.user, route.password)
-        for key in _keys(route):
-            first = numbers.setdefault(key, number)
-            if logins.setdefault(key, login) != login:
-                raise RouteError(
-                    f"{_entry(number, given)} and {_entry(first, routes[first])} share the relay {key}, and Courier "
-                    "keeps one login for it; give both the same user and password"
-                )
+        if not route.relay:
+            continue
+        key, login = _target(route), (route.user, route.password)
+        first = numbers.setdefault(key, number)
+        if logins.setdefault(key, login) != login:
+            raise RouteError(
+                f"{_entry(number, given)} and {_entry(first, routes[first])} share the relay {key}, and Courier "
+                "keeps one login for it; give both the same user and password"
+            )
     return "".join(f"{key} {user} {password}\n" for key, (user, password) in logins.items() if user)
+
+
+def render_tls(routes: Iterable[Route], tls_profile: str = "modern") -> str:
+    """Write esmtptls, a line for each relay on a port other than 25. Raises RouteError.
+
+    Without security a relay is met like the world, with what courierd has. The program knows the port that it talks to
+    for sure, but has the name from DNS. So all relays on a port are verified, or none: a forged MX could otherwise lead
+    a login to a relay whose certificate nobody looks at.
+    """
+    lines: dict[str, tuple[Route, str]] = {}
+    ports: dict[int, Route] = {}
+    for route in map(canonical, routes):
+        if not _has_tls_of_its_own(route):
+            continue
+        key, port = _target(route), route.port or SMTPS
+        words = ["verified" if route.verify else "unverified"]
+        if route.security:
+            words.append(priority(route.tls_profile or tls_profile))
+        first, text = lines.setdefault(key, (route, " ".join((key, *words))))
+        if text != " ".join((key, *words)):
+            raise RouteError(
+                f"{_name(route)} and {_name(first)} share the relay {key}, which has one TLS; "
+                "give both the same security, tls_profile and verify"
+            )
+        other = ports.setdefault(port, route)
+        if other.verify != route.verify:
+            raise RouteError(
+                f"{_name(route)} and {_name(other)} have relays on port {port}, and only one has its certificate "
+                "verified, so a forged answer of DNS could lead mail or a login for that one to the other; "
+                "verify both, or use another port for one"
+            )
+    return "".join(f"{text}\n" for _route, text in lines.values())
 
 
 def mask_credentials(text: str) -> str:
@@ -118,13 +158,14 @@ def canonical(route: Route) -> Route:
     if relay.startswith("[") and route.family and (":" in relay) != (route.family == "ipv6"):
         raise RouteError(f"{name}: {relay} cannot be reached with family {route.family}; leave family out")
     user, password = route.user or None, route.password or None
-    port = _port(name, relay, route.port, security, has_login=bool(user))
+    submitted = bool(user) or route.kind == "smarthosts"
+    port = _port(name, relay, route.port, security, submitted=submitted)
     written = route._replace(domain=domain, relay=relay, port=port, security=security, user=user, password=password)
     if user or password:
         _check_login(name, written)
     if route.kind:
         _check_class(name, written)
-    return written
+    return written._replace(verify=_verify(name, written))
 
 
 def _security(name: str, security: str | None) -> str | None:
@@ -166,7 +207,7 @@ def _host(relay: str) -> str:
         raise RouteError(f"relay {error}") from error
 
 
-def _port(name: str, relay: str, port: int | None, security: str | None, *, has_login: bool) -> int | None:
+def _port(name: str, relay: str, port: int | None, security: str | None, *, submitted: bool) -> int | None:
     if not relay:
         if port is not None:
             raise RouteError(f"{name}: Courier takes a port only after a relay; name the relay, or leave port out")
@@ -174,9 +215,7 @@ def _port(name: str, relay: str, port: int | None, security: str | None, *, has_
             raise RouteError(f"{name}: smtps to the MX would be TLS on port 25; name a relay, or write required")
         return None
     if port is None:
-        # A login for a relay without a port would also be sent to the MX of the domain that has the relay's name, which
-        # no route encrypts; with a port it cannot be mistaken for a domain.
-        return 465 if security == "smtps" else 25 if has_login else None
+        return SMTPS if security == "smtps" else SUBMISSION if submitted else None
     if not 1 <= port <= 65535:
         raise RouteError(f"{name}: port {port} does not exist; write 1 to 65535")
     if port == 25 and security == "smtps":
@@ -186,6 +225,33 @@ def _port(name: str, relay: str, port: int | None, security: str | None, *, has_
     return port
 
 
+def _verify(name: str, route: Route) -> bool:
+    """Whether the relay's certificate is verified: it is where it can be, and nobody said otherwise."""
+    own_tls = _has_tls_of_its_own(route)
+    possible = own_tls and bool(route.security) and not route.relay.startswith("[")
+    if route.tls_profile and route.tls_profile not in PROFILES:
+        raise RouteError(f"{name}: TLS profile {route.tls_profile!r} is unknown; write one of {', '.join(PROFILES)}")
+    if (route.tls_profile or route.verify) and not own_tls:
+        raise RouteError(
+            f"{name}: on port 25 Courier does not know relays from the rest of the world, and meets all alike; "
+            f"give the relay port {SUBMISSION} or {SMTPS}, or leave tls_profile and verify out"
+        )
+    if (route.tls_profile or route.verify) and not route.security:
+        raise RouteError(f"{name}: without security TLS may fail and be left out; write security required or smtps")
+    if route.verify and not possible:
+        raise RouteError(f"{name}: a certificate is for a name, and {route.relay} is none; name the relay")
+    if route.kind == "smarthosts" and route.verify is None and not possible:
+        raise RouteError(
+            f"{name}: a smarthost's certificate is verified; "
+            f"name the relay, with security required on port {SUBMISSION} or smtps, or write verify false"
+        )
+    return possible if route.verify is None else route.verify
+
+
+def _has_tls_of_its_own(route: Route) -> bool:
+    return bool(route.relay) and route.port not in (None, SMTP)
+
+
 def _check_login(name: str, route: Route) -> None:
     if not (route.user and route.password):
         raise RouteError(f"{name}: a login is a user and a password; write both, or leave both out")
@@ -193,12 +259,15 @@ def _check_login(name: str, route: Route) -> None:
         raise RouteError(
             f"{name}: one failed handshake would send the login in clear; write security required or smtps"
         )
-    if not route.relay and route.domain[:1] in ("", "."):
-        raise RouteError(f"{name}: Courier finds a login by relay or by exact domain; name the relay")
+    if not _has_tls_of_its_own(route) or route.relay.startswith("[") or route.verify is False:
+        raise RouteError(
+            f"{name}: a login goes only to a relay whose certificate is verified; "
+            f"name the relay, on port {SUBMISSION} or {SMTPS}, and leave verify out"
+        )
     for part, text in (("user", route.user), ("password", route.password)):
         if text.split() != [text] or not text.isprintable():
             raise RouteError(f"{name}: the {part} holds a blank or a control character, which Courier cannot read")
-    if any(len(f"{key} {route.user} {route.password}".encode()) > LOGIN_BYTES for key in _keys(route)):
+    if len(f"{_target(route)} {route.user} {route.password}".encode()) > LOGIN_BYTES:
         raise RouteError(
             f"{name}: relay, user and password are longer than {LOGIN_BYTES} bytes, where Courier cuts off"
         )
@@ -246,14 +315,6 @@ def _refuse_unreachable(given: list[Route], written: list[Route]) -> None:
                     "matches first; move it up or leave it out"
                 )
         numbers[route.domain] = number
-
-
-def _keys(route: Route) -> Iterator[str]:
-    if route.relay:
-        yield _target(route)
-    elif route.domain:
-        # Courier asks for the domain as the recipient's address has it, in Unicode or in A-labels.
-        yield from dict.fromkeys((route.domain, normalise(route.domain)))
 
 
 def _line(route: Route) -> str:

@@ -14,7 +14,9 @@ from plugins.module_utils._courier.esmtproutes import (
     parse,
     render,
     render_credentials,
+    render_tls,
 )
+from plugins.module_utils._courier.tls import priority
 
 # What is written, and read back as it was given.
 ROUTES = {
@@ -62,6 +64,15 @@ ROUTES = {
     ),
 }
 
+LOGIN = (
+    "a login goes only to a relay whose certificate is verified; name the relay, on port 587 or 465, "
+    "and leave verify out"
+)
+MX = (
+    "on port 25 Courier does not know relays from the rest of the world, and meets all alike; "
+    "give the relay port 587 or 465, or leave tls_profile and verify out"
+)
+
 # What is written in another spelling than given.
 SPELLINGS = {
     "lower case": (Route("Example.COM", "Relay.Example.NET"), "example.com: relay.example.net\n"),
@@ -74,9 +85,13 @@ SPELLINGS = {
         Route("", "relay.example.net", None, "smtps"),
         ": relay.example.net,465 /SECURITY=SMTPS\n",
     ),
-    "a relay with a login has a port, lest the login go to the MX of that name": (
+    "a login is for the submission port": (
         Route("", "relay.example.net", None, "required", None, "bob", "secret"),
-        ": relay.example.net,25 /SECURITY=REQUIRED\n",
+        ": relay.example.net,587 /SECURITY=REQUIRED\n",
+    ),
+    "so is mail for a smarthost": (
+        Route("", "relay.example.net", None, "required", kind="smarthosts"),
+        "## smarthosts\n: relay.example.net,587 /SECURITY=REQUIRED\n",
     ),
 }
 
@@ -250,9 +265,38 @@ REFUSED = {
         [Route("", "b.example", 587, "required", None, "", "secret")],
         "the catch-all: a login is a user and a password; write both, or leave both out",
     ),
-    "a login for the MX of all": (
-        [Route(".a.example", "", None, "required", None, "bob", "secret")],
-        ".a.example: Courier finds a login by relay or by exact domain; name the relay",
+    "a login for the MX": ([Route("a.example", "", None, "required", None, "bob", "secret")], f"a.example: {LOGIN}"),
+    "a login on port 25": ([Route("", "b.example", 25, "required", None, "bob", "secret")], f"the catch-all: {LOGIN}"),
+    "a login for an address": (
+        [Route("", "[192.0.2.1]", None, "smtps", None, "bob", "secret")],
+        f"the catch-all: {LOGIN}",
+    ),
+    "a login for nobody in particular": (
+        [Route("", "b.example", None, "smtps", None, "bob", "secret", verify=False)],
+        f"the catch-all: {LOGIN}",
+    ),
+    "an unknown profile": (
+        [Route("", "b.example", None, "smtps", tls_profile="old")],
+        "the catch-all: TLS profile 'old' is unknown; write one of modern, intermediate",
+    ),
+    "a profile on port 25": (
+        [Route("", "b.example", security="required", tls_profile="modern")],
+        f"the catch-all: {MX}",
+    ),
+    "a verified relay on port 25": ([Route("", "b.example", security="required", verify=True)], f"the catch-all: {MX}"),
+    "a verified MX": ([Route("a.example", security="required", verify=True)], f"a.example: {MX}"),
+    "a verified relay that may be met in clear": (
+        [Route("", "b.example", 2525, verify=True)],
+        "the catch-all: without security TLS may fail and be left out; write security required or smtps",
+    ),
+    "a verified address": (
+        [Route("", "[192.0.2.1]", None, "smtps", verify=True)],
+        "the catch-all: a certificate is for a name, and [192.0.2.1] is none; name the relay",
+    ),
+    "a smarthost on port 25": (
+        [Route("", "b.example", 25, "required", kind="smarthosts")],
+        "the catch-all: a smarthost's certificate is verified; name the relay, with security required on port 587 or "
+        "smtps, or write verify false",
     ),
     "a blank in a user": (
         [Route("", "b.example", 587, "required", None, "bob smith", "secret")],
@@ -278,18 +322,6 @@ CREDENTIALS = {
         [Route("", "b.example", None, "smtps", None, "bob", "secret")],
         "b.example,465 bob secret\n",
     ),
-    "an address keeps its brackets": (
-        [Route("", "[2001:DB8::1]", 587, "required", None, "bob", "secret")],
-        "[2001:db8::1],587 bob secret\n",
-    ),
-    "the MX is found by the domain": (
-        [Route("A.example", "", None, "required", None, "bob", "secret")],
-        "a.example bob secret\n",
-    ),
-    "an international domain is asked for in either spelling": (
-        [Route("bücher.example", "", None, "required", None, "bob", "secret")],
-        "xn--bcher-kva.example bob secret\nbücher.example bob secret\n",
-    ),
     "a relay has one line": (
         [
             Route("a.example", "b.example", 587, "required", None, "bob", "secret"),
@@ -310,9 +342,47 @@ CREDENTIALS = {
     ),
 }
 
+MODERN, INTERMEDIATE = priority("modern"), priority("intermediate")
+HANDSHAKES = {
+    "the world is met as courierd has it": ([Route(""), Route("a.example", "b.example", security="required")], ""),
+    "a relay is verified": ([Route("", "B.example", None, "smtps")], f"b.example,465 verified {MODERN}\n"),
+    "unless it is said not to be": (
+        [Route("", "b.example", None, "smtps", verify=False)],
+        f"b.example,465 unverified {MODERN}\n",
+    ),
+    "an address has no name to verify": (
+        [Route("", "[2001:DB8::1]", 587, "required")],
+        f"[2001:db8::1],587 unverified {MODERN}\n",
+    ),
+    "another profile": (
+        [Route("", "b.example", 587, "required", tls_profile="intermediate")],
+        f"b.example,587 verified {INTERMEDIATE}\n",
+    ),
+    "without security a relay is met like the world": ([Route("", "b.example", 2525)], "b.example,2525 unverified\n"),
+    "a relay has one line": (
+        [Route("a.example", "b.example", None, "smtps"), Route("", "b.example", 465, "smtps")],
+        f"b.example,465 verified {MODERN}\n",
+    ),
+}
+CONTRADICTIONS = {
+    "one relay, two profiles": (
+        [
+            Route("a.example", "b.example", 587, "required"),
+            Route("", "b.example", 587, "required", tls_profile="intermediate"),
+        ],
+        "the catch-all and a.example share the relay b.example,587, which has one TLS; "
+        "give both the same security, tls_profile and verify",
+    ),
+    "a verified relay and one that is not, on one port": (
+        [Route("a.example", "b.example", 587, "required"), Route("", "[192.0.2.1]", 587, "required")],
+        "the catch-all and a.example have relays on port 587, and only one has its certificate verified, so a forged "
+        "answer of DNS could lead mail or a login for that one to the other; verify both, or use another port for one",
+    ),
+}
+
 SHARED = {
     "another password": Route("", "b.example", 587, "required", None, "bob", "other"),
-    "no login": Route("", "B.example", 587),
+    "no login": Route("", "B.example", 587, "required"),
 }
 
 MASKED = {
@@ -351,6 +421,18 @@ def test_logins(routes: list[Route], text: str) -> None:
     assert render_credentials(routes) == text
 
 
+@pytest.mark.parametrize(("routes", "text"), HANDSHAKES.values(), ids=HANDSHAKES)
+def test_handshakes(routes: list[Route], text: str) -> None:
+    assert render_tls(routes) == text
+
+
+@pytest.mark.parametrize(("routes", "sentence"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_port_and_a_relay_have_one_way_to_be_met(routes: list[Route], sentence: str) -> None:
+    with pytest.raises(RouteError) as refusal:
+        render_tls(routes)
+    assert str(refusal.value) == sentence
+
+
 @pytest.mark.parametrize("second", SHARED.values(), ids=SHARED)
 def test_a_relay_has_one_login(second: Route) -> None:
     first = Route("a.example", "b.example", 587, "required", None, "bob", "secret")
@@ -383,7 +465,7 @@ def routes(draw: st.DrawFn) -> Route:
     port = draw(st.none() | ports) if relay else None
     family = draw(st.sampled_from([None, *FAMILY])) if not relay.startswith("[") else None
     login = draw(st.none() | st.tuples(st.text("ab#", min_size=1), st.text("ab/é", min_size=1)))
-    user, password = login if login and security and relay else (None, None)
+    user, password = login if login and security and relay and not relay.startswith("[") else (None, None)
     return Route(draw(NAMES), relay, port, security, family, user, password)
 
 
@@ -391,7 +473,7 @@ def routes(draw: st.DrawFn) -> Route:
 def test_what_is_written_is_what_is_read(given_routes: list[Route]) -> None:
     written = [canonical(route) for route in given_routes]
 
-    assert parse(render(given_routes)) == [route._replace(user=None, password=None) for route in written]
+    assert parse(render(given_routes)) == [route._replace(user=None, password=None, verify=None) for route in written]
     assert render(written) == render(given_routes)
 
 

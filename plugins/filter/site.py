@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hosts of one inventory are to each other: who sends through whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+Host = Mapping[str, Any]  # a host's variables
+
+
+def satellites(hosts: Iterable[Host], hub: str) -> list[dict[str, Any]]:
+    """The hosts that send through a hub, as peers. The documentation is in satellites.yml."""
+    found = []
+    for host in hosts:
+        if host.get("mail_smarthost", {}).get("host") != hub:
+            continue
+        name, networks = _name(host), host.get("mail_addresses")
+        if not networks:
+            raise AnsibleFilterError(
+                f"{name} sends through {hub}, which has to know it; "
+                "write the addresses that it sends from in its mail_addresses"
+            )
+        found.append({"name": name, "networks": networks})
+    return found
+
+
+def smarthost_route(smarthost: Mapping[str, Any], hosts: Iterable[Host]) -> dict[str, Any]:
+    """A satellite's smarthost as a route. The documentation is in smarthost_route.yml."""
+    host, relay = smarthost.get("host"), smarthost.get("relay")
+    if bool(host) == bool(relay):
+        raise AnsibleFilterError(
+            "mail_smarthost wants either host, the mail_hostname of a host in this inventory, "
+            "or relay, the name of somebody else's server"
+        )
+    rest = {key: value for key, value in smarthost.items() if key != "host"}
+    if host:
+        hubs = [_name(other) for other in hosts if not other.get("mail_smarthost")]
+        if host not in hubs:
+            raise AnsibleFilterError(
+                f"mail_smarthost.host is {host}, and no host of this inventory that sends by itself is called that; "
+                f"write one of {', '.join(hubs) or '(there is none)'}, or relay for somebody else's server"
+            )
+        rest["relay"] = host
+    return {"security": "smtps", "class": "smarthosts"} | rest
+
+
+def _name(host: Host) -> str:
+    return str(host.get("mail_hostname", host["inventory_hostname"]))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"satellites": satellites, "smarthost_route": smarthost_route}

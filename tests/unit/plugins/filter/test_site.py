@@ -1,0 +1,84 @@
+"""Who sends through whom, as the inventory says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from plugins.filter.site import satellites, smarthost_route
+
+HUB = {"inventory_hostname": "hub", "mail_hostname": "mx1.example.com"}
+SATELLITE = {
+    "inventory_hostname": "sat1.example.com",
+    "mail_smarthost": {"host": "mx1.example.com"},
+    "mail_addresses": ["192.0.2.21", "2001:db8::21"],
+}
+OTHER = SATELLITE | {"inventory_hostname": "sat2.example.com", "mail_smarthost": {"host": "out1.example.com"}}
+OUTSIDE = SATELLITE | {"inventory_hostname": "sat3", "mail_smarthost": {"relay": "mx1.example.com"}}
+
+
+def test_a_hub_knows_those_that_name_it():
+    assert satellites([HUB, SATELLITE, OTHER, OUTSIDE], "mx1.example.com") == [
+        {"name": "sat1.example.com", "networks": ["192.0.2.21", "2001:db8::21"]}
+    ]
+
+
+def test_a_satellite_without_addresses_cannot_be_known():
+    unknown = {key: value for key, value in SATELLITE.items() if key != "mail_addresses"}
+    with pytest.raises(AnsibleFilterError) as refusal:
+        satellites([HUB, unknown], "mx1.example.com")
+    assert str(refusal.value) == (
+        "sat1.example.com sends through mx1.example.com, which has to know it; "
+        "write the addresses that it sends from in its mail_addresses"
+    )
+
+
+def test_a_hub_is_a_smarthost_over_tls():
+    assert smarthost_route({"host": "mx1.example.com"}, [HUB, SATELLITE]) == {
+        "relay": "mx1.example.com",
+        "security": "smtps",
+        "class": "smarthosts",
+    }
+
+
+def test_a_server_outside_is_as_the_operator_says():
+    given = {"relay": "smtp.example.net", "security": "required", "user": "us", "password": "secret"}
+    assert smarthost_route(given, [HUB]) == given | {"class": "smarthosts"}
+
+
+EITHER = (
+    "mail_smarthost wants either host, the mail_hostname of a host in this inventory, "
+    "or relay, the name of somebody else's server"
+)
+UNKNOWN = (
+    "mail_smarthost.host is {}, and no host of this inventory that sends by itself is called that; "
+    "write one of {}, or relay for somebody else's server"
+)
+REFUSED: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
+    "neither": ({"user": "us"}, [HUB], EITHER),
+    "both": ({"host": "mx1.example.com", "relay": "smtp.example.net"}, [HUB], EITHER),
+    "a host that is not in the inventory": (
+        {"host": "mx9.example.com"},
+        [HUB, SATELLITE],
+        UNKNOWN.format("mx9.example.com", "mx1.example.com"),
+    ),
+    "another satellite": (
+        {"host": "sat1.example.com"},
+        [HUB, SATELLITE],
+        UNKNOWN.format("sat1.example.com", "mx1.example.com"),
+    ),
+    "an inventory of satellites": (
+        {"host": "mx1.example.com"},
+        [SATELLITE],
+        UNKNOWN.format("mx1.example.com", "(there is none)"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("smarthost", "hosts", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_refuses(smarthost: dict[str, Any], hosts: list[dict[str, Any]], sentence: str) -> None:
+    with pytest.raises(AnsibleFilterError) as refusal:
+        smarthost_route(smarthost, hosts)
+    assert str(refusal.value) == sentence
