@@ -46,7 +46,7 @@ unit: python tools  ## Tables of what each format may say
 sanity: python tools  ## Ansible's own checks of the collection
 	@$(BED)/sanity.sh
 
-molecule: python engine  ## Conversations with real mail servers
+molecule: python engine tools  ## Conversations with real mail servers
 	molecule test
 
 .PHONY: bench

@@ -17,9 +17,13 @@ description:
     so that an upgrade of the package finds its own file.
   - The files are their own schema. A key that neither the file nor another file of the same service names is refused,
     since Courier would pass over it in silence.
-  - Before anything is written, every file is parsed by C(sh -n), and every V(TLS_PRIORITY) by C(gnutls-cli) where it is
-    installed (Debian package C(gnutls-bin)). Courier itself starts with a wrong priority string and then fails each
-    handshake without a word.
+  - Before anything is written, every file is parsed by C(sh -n), and every V(TLS_PRIORITY) is put to C(gnutls-cli) of
+    the host, which must have cipher suites for it. Courier itself starts with a wrong priority string and then fails
+    each handshake without a word.
+  - Each run warns where V(esmtpd) or V(courierd), which deal with strangers, offer TLS 1.3 alone, and says whom that
+    cuts off.
+requirements:
+  - gnutls-cli (package gnutls-bin, which Courier's packages bring) for V(TLS_PRIORITY)
 notes:
   - A key that leaves O(files) keeps its last value in the file.
   - V(esmtpd-msa) and V(esmtpd-ssl) are read after V(esmtpd), V(imapd-ssl) after V(imapd), and V(pop3d-ssl) after
@@ -97,6 +101,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.settings import SERVICES, SettingsError, lines, read, write
+from ..module_utils._courier.tls import cut_off
+from ..module_utils._gnutls import PriorityError, versions
 from ..module_utils._managed_file import File, ensure
 from ..module_utils._managed_file import read as read_file
 
@@ -155,7 +161,8 @@ def render(module: AnsibleModule, name: str, settings: dict[str, Any]) -> File:
             text = write(before, settings, siblings)
     except SettingsError as error:
         module.fail_json(msg=f"{name}: {error}")
-    refuse_bad_priority(module, name, settings)
+    if before is not None or module.get_bin_path("gnutls-cli"):  # the packages that bring the file bring gnutls-cli
+        prove_priority(module, name, settings)
     code, _stdout, stderr = module.run_command(["sh", "-n"], data=text)
     if code != 0:
         module.fail_json(msg=f"{name}: sh cannot read the file, so nothing was written: {stderr.strip()}")
@@ -165,14 +172,17 @@ def render(module: AnsibleModule, name: str, settings: dict[str, Any]) -> File:
     return File(path, text, str(seen.st_uid), str(seen.st_gid), stat.S_IMODE(seen.st_mode))
 
 
-def refuse_bad_priority(module: AnsibleModule, name: str, settings: dict[str, Any]) -> None:
+def prove_priority(module: AnsibleModule, name: str, settings: dict[str, Any]) -> None:
+    """Refuse a TLS_PRIORITY that GnuTLS cannot use, and warn of one that strangers cannot."""
     priority = settings.get("TLS_PRIORITY")
-    judge = module.get_bin_path("gnutls-cli")
-    if not priority or not judge:
+    if not priority:
         return
-    code, stdout, stderr = module.run_command([judge, "--priority", str(priority), "-l"])
-    if code != 0:
-        module.fail_json(msg=f"{name}: gnutls-cli refuses TLS_PRIORITY: {(stderr or stdout).strip()}")
+    try:
+        warning = cut_off(name, settings, versions(module, str(priority)))
+    except PriorityError as error:
+        module.fail_json(msg=f"{name}: TLS_PRIORITY: {error}")
+    if warning:
+        module.warn(warning)
 
 
 def keys_to_change(file: File, settings: dict[str, Any]) -> list[str]:

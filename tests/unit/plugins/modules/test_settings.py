@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import os
-
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
+from plugins.module_utils._courier.tls import priority
 from plugins.modules import settings
 from tests.unit.run_module import run_module
 
@@ -11,6 +11,7 @@ ESMTPD = (
     "##NAME: MAXDAEMONS:0\n\nMAXDAEMONS=40\n\n##NAME: TLS_PRIORITY:0\n# TLS_PRIORITY=\n\n##NAME: PORT:1\n\nPORT=smtp\n"
 )
 MSA = "##NAME: PORT:1\n\nPORT=587\n"
+HINT = "write a priority string that `gnutls-cli --list --priority` of the host shows cipher suites for"
 
 REFUSED = {
     "a file of another kind": (
@@ -28,18 +29,17 @@ REFUSED = {
     ),
     "a priority that GnuTLS does not know": (
         {"esmtpd": {"MAXDAEMONS": 80}, "esmtpd-msa": {"TLS_PRIORITY": "MODREN"}},
-        "esmtpd-msa: gnutls-cli refuses TLS_PRIORITY: Syntax error at: MODREN",
+        f"esmtpd-msa: TLS_PRIORITY: GnuTLS refuses 'MODREN': Syntax error at: MODREN; {HINT}",
+    ),
+    "a priority that leaves nothing to offer": (
+        {"esmtpd": {"TLS_PRIORITY": "NORMAL:-KX-ALL:-VERS-ALL:+VERS-TLS1.2"}},
+        "esmtpd: TLS_PRIORITY: GnuTLS has no cipher suite for 'NORMAL:-KX-ALL:-VERS-ALL:+VERS-TLS1.2'; " + HINT,
     ),
 }
 
 
 @pytest.fixture
-def directory(tmp_path, monkeypatch):
-    gnutls_cli = tmp_path / "bin" / "gnutls-cli"
-    gnutls_cli.parent.mkdir()
-    gnutls_cli.write_text('#!/bin/sh\n[ "$2" = NORMAL ] || { echo "Syntax error at: $2" >&2; exit 1; }\n')
-    gnutls_cli.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{gnutls_cli.parent}:{os.environ['PATH']}")
+def directory(tmp_path):
     etc = tmp_path / "courier"
     etc.mkdir()
     (etc / "esmtpd").write_text(ESMTPD)
@@ -111,10 +111,39 @@ def test_refuses_a_file_that_sh_cannot_read(directory):
     assert (directory / "esmtpd").read_text() == ESMTPD
 
 
-def test_priorities_pass_where_gnutls_cli_is_not_installed(directory, monkeypatch):
-    (directory.parent / "bin" / "gnutls-cli").unlink()
-    sh_only = directory.parent / "sh"
-    sh_only.mkdir()
-    (sh_only / "sh").symlink_to("/bin/sh")
-    monkeypatch.setenv("PATH", str(sh_only))
-    assert run(directory, esmtpd={"TLS_PRIORITY": "MODREN"})["changed"]
+@pytest.fixture
+def without_gnutls_cli(tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/sh").symlink_to("/bin/sh")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+
+def test_nothing_unproved_is_written(directory, without_gnutls_cli):
+    answer = run(directory, esmtpd={"TLS_PRIORITY": "NORMAL"})
+    assert answer["msg"] == "esmtpd: TLS_PRIORITY: gnutls-cli is not there to prove it; install gnutls-bin"
+    assert (directory / "esmtpd").read_text() == ESMTPD
+
+
+def test_check_mode_waits_for_gnutls_cli_as_for_its_package(directory, without_gnutls_cli):
+    assert run(directory, check=True, imapd={"TLS_PRIORITY": "NORMAL"})["changed"]
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    warnings = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _, warning: warnings.append(warning))
+    return warnings
+
+
+def test_each_run_says_who_is_cut_off(directory, warnings):
+    for _run in range(2):
+        answer = run(directory, esmtpd={"TLS_PRIORITY": priority("modern")})
+    assert not answer["changed"]
+    first, second = warnings
+    assert first == second
+    assert first.startswith("esmtpd: TLS_PRIORITY offers TLS 1.3 alone on port 25; ")
+
+
+def test_nobody_is_cut_off_by_what_everybody_has(directory, warnings):
+    run(directory, esmtpd={"TLS_PRIORITY": priority("intermediate")})
+    assert warnings == []
