@@ -93,12 +93,27 @@ REFUSED = {
         {"mail_hostname": "mx1"},
         "mail_hostname is 'mx1', which is not a full name",
     ),
+    "TLS profile that nobody defined": (
+        {"courier_mta_tls_profiles": {"smtp": "old", "submission": "modern", "smtps": "modern", "outbound": "modern"}},
+        "value of smtp must be one of: modern, intermediate, got: old found in courier_mta_tls_profiles",
+    ),
+    "TLS profile of the mailboxes that nobody defined": (
+        {"courier_imap_tls_profile": "NORMAL"},
+        "value of courier_imap_tls_profile must be one of: modern, intermediate, got: NORMAL",
+    ),
     "file that is none of Courier's": ({"courier_mta_files": {"queutime": "1d"}}, "did you mean queuetime"),
 }
 # What only the files of Courier's packages know, or a program that comes with them.
 REFUSED_BY_COURIER = {
     "key that esmtpd does not know": ({"courier_mta_esmtpd": {"MAXDEMONS": "80"}}, "did you mean MAXDAEMONS"),
-    "priority that GnuTLS refuses": ({"courier_imap_imapd_ssl": {"TLS_PRIORITY": "NORMAL:+SSL9"}}, "TLS_PRIORITY"),
+    "priority that GnuTLS refuses": (
+        {"courier_imap_imapd_ssl": {"TLS_PRIORITY": "NORMAL:+SSL9"}},
+        "imapd-ssl: TLS_PRIORITY: GnuTLS refuses 'NORMAL:+SSL9'",
+    ),
+    "priority that offers nothing": (
+        {"courier_mta_courierd": {"TLS_PRIORITY": "NORMAL:-KX-ALL:-VERS-ALL:+VERS-TLS1.2"}},
+        "courierd: TLS_PRIORITY: GnuTLS has no cipher suite for",
+    ),
 }
 ALL = REFUSED | REFUSED_BY_COURIER
 CASES = [

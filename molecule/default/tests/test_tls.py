@@ -56,7 +56,7 @@ def test_the_scanner_sees_what_must_not_be_there(careless):
 
 
 def test_a_run_says_who_is_cut_off_by_modern(play):
-    results = play("courier.mail.site", "--check", f"--extra-vars={json.dumps({'courier_mta_tls_profiles': MODERN})}")
+    results = play("courier.mail.validate", f"--extra-vars={json.dumps({'courier_mta_tls_profiles': MODERN})}")
     warnings = {
         (result.host, str(warning).partition(":")[0])
         for result in results
