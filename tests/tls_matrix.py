@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a scanner finds on a port, what Mozilla's guideline wants there, and the table of docs/tls.md that shows both.
 
-The tests of molecule/default measure and compare. `python -m tests.tls_matrix` then writes what they found into the page.
+The tests of molecule/default measure and compare. `python -m tests.tls_matrix` then writes what they
+found into the page.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def wanted(port: int, certificate: str) -> Offer:
 
 
 def scan(address: str, port: int, starttls: str | None = None) -> Offer:
-    """What sslscan finds on a port. It offers every version since SSL 2, and suites that nobody should have any more."""
+    """What sslscan finds on a port. It offers every version since SSL 2, and suites of every age."""
     options = [f"--no-{other}" for other in ("heartbleed", "renegotiation", "compression", "fallback")]
     if starttls:
         options.append(f"--starttls-{starttls}")
@@ -99,7 +100,7 @@ def scan(address: str, port: int, starttls: str | None = None) -> Offer:
 
 @contextlib.contextmanager
 def serving(site: Any, certificate: str) -> Iterator[None]:
-    """Have a host of the bed serve a certificate of this type for a while. Courier reads the file at each connection."""
+    """Have a host of the bed serve a certificate of this type. Courier reads the file at each connection."""
     site.check_output("cp --archive /etc/ssl/mail/mail.pem /run/kept.pem")
     try:
         site.check_output(

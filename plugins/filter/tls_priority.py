@@ -11,11 +11,12 @@ short_description: Turn the name of a TLS profile into a GnuTLS priority string
 version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
-  - Debian's Courier speaks TLS through GnuTLS and obeys C(TLS_PRIORITY) alone.
+  - Debian's Courier speaks TLS through GnuTLS and obeys C(TLS_PRIORITY) alone. The profiles offer exactly what the
+    guideline lists, version 5.7.
 positional: _input
 options:
   _input:
-    description: Profile of Mozilla's Server Side TLS guideline, version 5.7.
+    description: Profile of Mozilla's Server Side TLS guideline.
     type: str
     required: true
     choices: [modern, intermediate]

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TLS profiles as GnuTLS priority strings, the only TLS setting that Debian's Courier obeys.
 
-A profile is a configuration of Mozilla's guideline (tls_guideline.py). GnuTLS takes key exchanges and ciphers one by one
-and offers all pairs of them, so the guideline's list can be had exactly only while it is all pairs, which a test asks
-gnutls-cli.
+A profile is a configuration of Mozilla's guideline (tls_guideline.py). GnuTLS takes key exchanges and ciphers one by
+one and offers all pairs of them, so the guideline's list can be had exactly only while it is all pairs. A test asks
+gnutls-cli whether it is.
 """
 
 from __future__ import annotations

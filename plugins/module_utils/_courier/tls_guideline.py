@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mozilla's Server Side TLS guideline, as far as it concerns mail, in its own terms.
 
-The values are those of https://ssl-config.mozilla.org/guidelines/5.7.json, the suites of TLS 1.2 (`ciphers`) in its list
-for OpenSSL. Left out are the configuration `old` and what is about the web (HSTS, OCSP). A newer version of the guideline
-is a change of this file alone: tls.py renders it, and the tests compare it with what the daemons offer.
+The values are those of https://ssl-config.mozilla.org/guidelines/5.7.json, the suites of TLS 1.2 (`ciphers`) in its
+list for OpenSSL. Left out are the configuration `old`, what is about the web (HSTS, OCSP), and the size of a single
+curve, since `tls_curves` names all. A newer version of the guideline is a change of this file alone: tls.py renders it,
+and the tests compare it with what the daemons offer.
 """
 
 from __future__ import annotations
