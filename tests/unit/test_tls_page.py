@@ -9,12 +9,15 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def test_every_port_is_in_the_table_as_the_guideline_wants_it():
-    assert table(
-        row(port, release, wanted(port, certificate))
-        for port in LISTENERS
-        for certificate in CERTIFICATES
-        for release in RELEASES
-    ) in TEXT
+    assert (
+        table(
+            row(port, release, wanted(port, certificate))
+            for port in LISTENERS
+            for certificate in CERTIFICATES
+            for release in RELEASES
+        )
+        in TEXT
+    )
 
 
 def test_the_marks_of_the_table_are_explained():
