@@ -51,7 +51,7 @@ molecule: python engine tools  ## Conversations with real mail servers
 
 .PHONY: bench
 bench: python engine  ## Measure speed and scale, compared with others in the same run
-	python tests/bench/bench.py
+	python -m tests.bench.bench
 
 .PHONY: python tools engine
 python:

@@ -26,12 +26,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import docker
 import pytest
 import testinfra
+
+from tests.playbook import play as run_playbook
 
 TIMEOUT = 60  # seconds that a server may take for one answer
 CLONE_NEWNET = 0x40000000
@@ -237,28 +238,14 @@ class Result(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Result]]:
+def play() -> Callable[..., list[Result]]:
     """Run a playbook on the scenario's hosts: `play("courier.mail.site", "--check")`."""
 
     def play(playbook: str, *arguments: str) -> list[Result]:
-        record = tmp_path_factory.mktemp("play") / "record"
         sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
-        settings = {
-            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "shared/callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "record",
-            "ANSIBLE_FORKS": "10",
-            "ANSIBLE_PIPELINING": "true",
-            "BED_RECORD": str(record),
-        }
-        run = subprocess.run(
-            ["ansible-playbook", *sources, *arguments, playbook],
-            env=os.environ | settings,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        print(run.stdout, run.stderr)
-        return [Result(**json.loads(line)) for line in record.read_text().splitlines()]
+        done, record = run_playbook(*sources, *arguments, playbook, ANSIBLE_FORKS="10")
+        print(done.stdout, done.stderr)
+        return [Result(**result) for result in record]
 
     return play
 

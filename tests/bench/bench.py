@@ -6,7 +6,6 @@ Each figure is compared with something measured in the same run, because machine
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from delivery import Server, messages_per_second
+from tests.bench.delivery import Server, messages_per_second
+from tests.playbook import play as run_playbook
 
-ROOT = Path(__file__).parents[2]
-BED = ROOT / "molecule/shared"
 INVENTORY = ("--inventory=inventories/demo", "--inventory=tests/bench/hosts.yml")
 ON_THE_CONTROLLER = {
     "ansible.builtin.assert",
@@ -44,25 +42,14 @@ class Run(NamedTuple):
 
 def play(playbook: str, *arguments: str) -> Run:
     """Run a playbook; it must succeed."""
-    with tempfile.TemporaryDirectory() as directory:
-        record = Path(directory, "record")
-        settings = {
-            "ANSIBLE_CALLBACK_PLUGINS": str(BED / "callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "record",
-            "ANSIBLE_GATHERING": "smart",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_PIPELINING": "true",
-            "BED_RECORD": str(record),
-        }
-        start = time.monotonic()
-        done = subprocess.run(
-            ["ansible-playbook", *INVENTORY, *arguments, playbook],
-            cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        seconds = time.monotonic() - start
-        if done.returncode:
-            sys.exit(f"{playbook} failed:\n{done.stdout}\n{done.stderr}")
-        return Run(seconds, [json.loads(line) for line in record.read_text().splitlines()])
+    start = time.monotonic()
+    done, results = run_playbook(
+        *INVENTORY, *arguments, playbook, ANSIBLE_GATHERING="smart", ANSIBLE_LOCALHOST_WARNING="false"
+    )
+    seconds = time.monotonic() - start
+    if done.returncode:
+        sys.exit(f"{playbook} failed:\n{done.stdout}\n{done.stderr}")
+    return Run(seconds, results)
 
 
 def inside(host: str, *command: str) -> str:
