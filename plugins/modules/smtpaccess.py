@@ -60,7 +60,7 @@ options:
           - A domain. The networks that its SPF record lets send are added, asked for at each run, with C(include),
             C(redirect), C(a), C(mx), C(ip4) and C(ip6) and the limits of RFC 7208. Needs dnspython on the host.
           - What depends on the single message (C(exists), C(ptr), macros) is left out with a warning. A network that
-            other peers name is theirs.
+            is also in O(peers[].networks) of a peer is that peer's.
           - For V(trusted) peers only.
         type: str
       name:
@@ -203,7 +203,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     for entry in module.params["peers"]:
         if entry["spf"]:
-            entry["networks"] += by_spf(module, entry["spf"])
+            entry["by_spf"] = by_spf(module, entry["spf"])
     run(module, plan)
 
 
@@ -232,7 +232,9 @@ def plan(params: dict[str, Any]) -> Files:
 
 def peer(entry: dict[str, Any]) -> Peer:
     said = Terms(*(entry[name] for name in TERMS_SPEC))
-    return Peer(entry["class"], entry["networks"], entry["name"], entry["lift"], entry["spf"], said)
+    # On the controller, where nobody asks DNS, there are no networks by SPF.
+    by_spf = entry.get("by_spf", [])
+    return Peer(entry["class"], entry["networks"], entry["name"], entry["lift"], entry["spf"], said, by_spf)
 
 
 def access(entry: dict[str, Any]) -> Access:

@@ -39,11 +39,12 @@ class Peer(NamedTuple):
     """A host, or several, that we know."""
 
     kind: str  # one of CLASSES
-    networks: Sequence[str]
+    networks: Sequence[str]  # that we named ourselves
     name: str | None = None
     lift: str | None = None  # one of LIFTED, for a broken one
-    spf: str | None = None  # the domain whose SPF record the networks are from, for a trusted one
+    spf: str | None = None  # a domain whose SPF record names more networks, for a trusted one
     terms: terms.Terms = terms.NONE
+    by_spf: Sequence[str] = ()  # the networks that it names
 
     def __str__(self) -> str:
         return f"the {self.kind} peer {self.name or self.spf or ', '.join(self.networks)}"
@@ -54,20 +55,25 @@ def entries(peers: Iterable[Peer]) -> list[Access]:
 
     Raises AccessError for a peer that says too much or too little.
     """
-    found: dict[str, Peer] = {}
-    ours_first = sorted(peers, key=lambda peer: peer.spf is not None)
-    for peer in ours_first:
+    everybody = list(peers)
+    named: dict[str, Peer] = {}
+    for peer in everybody:
         _check(peer)
         for network in peer.networks:
-            other = found.setdefault(canonical(network), peer)
-            if other is not peer and not peer.spf:
+            other = named.setdefault(canonical(network), peer)
+            if other is not peer:
                 raise AccessError(f"{network} is in {other} and in {peer}; a host has one class, so keep one of them")
+    taken = set(named)
+    found: dict[str, list[tuple[Peer, Sequence[str]]]] = {kind: [] for kind in CLASSES}
+    for peer in everybody:
+        left = [network for network in peer.by_spf if canonical(network) not in taken]
+        taken.update(map(canonical, left))
+        found[peer.kind].append((peer, [*peer.networks, *left]))
     return [
-        Access(network, "deny" if peer.kind == "denied" else "allow", _variables(peer), comment)
+        Access(network, "deny" if kind == "denied" else "allow", _variables(peer), comment)
         for kind in CLASSES
-        for peer in ours_first
-        if peer.kind == kind
-        for network, comment in _commented(peer, [one for one in peer.networks if found[canonical(one)] is peer])
+        for peer, networks in found[kind]
+        for network, comment in _commented(peer, networks)
     ]
 
 

@@ -23,7 +23,7 @@ GRANTED = {
         "# trusted\n192.0.2.7\tallow,BLOCK\n:2001:0db8:0000:0000:0000:0000:0000:0007\tallow,BLOCK\n",
     ),
     "networks that SPF names": (
-        Peer("trusted", ["192.0.2.0/24"], "a provider", spf="example.net"),
+        Peer("trusted", [], "a provider", spf="example.net", by_spf=["192.0.2.0/24"]),
         "# trusted: a provider; by the SPF record of example.net\n192.0.2\tallow,BLOCK\n",
     ),
     "a host that is not greeted": (Peer("denied", ["203.0.113.0/24"]), "# denied\n203.0.113\tdeny\n"),
@@ -59,6 +59,11 @@ REFUSED = {
         "2001:DB8:0::7 is in the managed peer sat1 and in the managed peer sat2; "
         "a host has one class, so keep one of them",
     ),
+    "a host in two classes, one of which SPF adds to": (
+        [Peer("denied", ["192.0.2.7"]), Peer("trusted", ["192.0.2.7"], spf="example.net", by_spf=["192.0.2.8"])],
+        "192.0.2.7 is in the denied peer 192.0.2.7 and in the trusted peer example.net; "
+        "a host has one class, so keep one of them",
+    ),
     "no networks": ([Peer("trusted", [], "x")], "the trusted peer x has no networks; write its addresses or networks"),
     "an SPF record for a server of ours": (
         [Peer("managed", [], spf="example.net")],
@@ -88,7 +93,7 @@ REFUSED = {
 @pytest.mark.parametrize(("peer", "text"), GRANTED.values(), ids=GRANTED)
 def test_grants(peer, text):
     assert render(entries([peer])) == text
-    assert len(parse(text)) == len(peer.networks)
+    assert len(parse(text)) == len(peer.networks) + len(peer.by_spf)
 
 
 @pytest.mark.parametrize(("peers", "sentence"), REFUSED.values(), ids=REFUSED)
@@ -109,13 +114,14 @@ def test_a_network_with_host_bits_is_refused():
 
 
 def test_what_we_named_ourselves_is_not_up_to_spf():
-    named = [Peer("trusted", ["192.0.2.1", "192.0.2.2"], spf="example.net"), Peer("denied", ["192.0.2.1"])]
-    assert [(entry.network, entry.action) for entry in entries(named)] == [
+    provider = Peer("trusted", ["192.0.2.3"], spf="example.net", by_spf=["192.0.2.1", "192.0.2.2", "192.0.2.3/32"])
+    assert [(entry.network, entry.action) for entry in entries([provider, Peer("denied", ["192.0.2.1"])])] == [
+        ("192.0.2.3", "allow"),
         ("192.0.2.2", "allow"),
         ("192.0.2.1", "deny"),
     ]
 
 
 def test_two_providers_may_share_a_third():
-    sharing = [Peer("trusted", ["192.0.2.1"], spf=f"{name}.example.net") for name in "ab"]
+    sharing = [Peer("trusted", [], spf=f"{name}.example.net", by_spf=["192.0.2.1"]) for name in "ab"]
     assert [entry.network for entry in entries(sharing)] == ["192.0.2.1"]
