@@ -39,7 +39,19 @@ options:
         description:
           - The hash of the password as C(openssl passwd -6) or C(mkpasswd -m yescrypt) print it. It begins with V($6$)
             or V($y$).
-          - Without one, the account receives mail and nobody can log in.
+          - Without one, and without the secrets below, the account receives mail and nobody can log in.
+        type: str
+      hmac_md5:
+        description:
+          - The secret for CRAM-MD5, made of the password on a host with Courier by C(userdbpw -hmac-md5). It is as good
+            as the password to whoever finds it, so it belongs into a vault.
+          - Needed where O(auth_methods) has CRAM-MD5, and written only there.
+        type: str
+      hmac_sha1:
+        description: The secret for CRAM-SHA1, made by C(userdbpw -hmac-sha1).
+        type: str
+      hmac_sha256:
+        description: The secret for CRAM-SHA256, made by C(userdbpw -hmac-sha256).
         type: str
       home:
         description:
@@ -64,6 +76,16 @@ options:
         type: list
         elements: str
         default: []
+  auth_methods:
+    description:
+      - How people log in to SMTP. Every account that can log in must be able to by each of these methods.
+      - What a listener offers is set in its file. But Courier takes a login by any method that it has a secret for,
+        offered or not. So secrets of other methods are not written, and without V(PLAIN) and V(LOGIN) the password
+        counts for IMAP and POP3 only. V(PLAIN) and V(LOGIN) ask for the same password, so Courier takes both or none.
+    type: list
+    elements: str
+    choices: [PLAIN, LOGIN, CRAM-MD5, CRAM-SHA1, CRAM-SHA256]
+    default: [PLAIN, LOGIN]
   domains:
     description: The hosted domains. V(.example.com) is every domain below C(example.com).
     type: list
@@ -172,13 +194,22 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.userdb import HASHES, Account, UserdbError, canonical, changes, render
+from ..module_utils._courier.userdb import (
+    METHODS,
+    PASSWORD_METHODS,
+    Account,
+    UserdbError,
+    canonical,
+    changes,
+    holds_secret,
+    render,
+)
 from ..module_utils._maildir import Mailbox, MailboxError, MailRoot, carry_out, diff, left_behind, survey
 from ..module_utils._managed_file import Database, File, ensure, read
 
 ACCOUNT = {
     "address": {"type": "str", "required": True},
-    "password_hash": {"type": "str", "no_log": True},
+    **{secret: {"type": "str", "no_log": True} for secret in METHODS.values()},
     "home": {"type": "path"},
     "quota": {"type": "str"},
     "name": {"type": "str"},
@@ -186,6 +217,7 @@ ACCOUNT = {
 }
 SPEC = {
     "accounts": {"type": "list", "elements": "dict", "options": ACCOUNT, "required": True},
+    "auth_methods": {"type": "list", "elements": "str", "choices": list(METHODS), "default": list(PASSWORD_METHODS)},
     "domains": {"type": "list", "elements": "str", "required": True},
     "mail_root": {"type": "path", "required": True},
     "uid": {"type": "int", "required": True},
@@ -222,8 +254,8 @@ def main() -> None:
     result["diff"] += [diff(root, work)] if work else []
     result["mailboxes"] = [f"{root.path}/{item.home}" for item in work if item.is_new]
     result["left_behind"] = left_behind(root, {one.home for one in accounts})
-    if not any(prefix in str(result) for prefix in HASHES):
-        # Every password is a hash by now and no hash begins in here. Ansible would search for each of them.
+    if not holds_secret(str(result)):
+        # Ansible would search for each of them.
         module.no_log_values.clear()
     module.exit_json(**result)
 
@@ -232,7 +264,7 @@ def plan(params: dict[str, Any]) -> tuple[list[Account], str]:
     """The accounts, and the text of userdb. Touches nothing; raises UserdbError."""
     root = mail_root(params)
     accounts = [account(entry, root, params["quota"]) for entry in params["accounts"]]
-    return accounts, render(accounts, params["domains"])
+    return accounts, render(accounts, params["domains"], params["auth_methods"])
 
 
 def mail_root(params: dict[str, Any]) -> MailRoot:
@@ -252,6 +284,9 @@ def account(entry: dict[str, Any], root: MailRoot, quota: str | None) -> Account
         None if quota == "none" else quota,
         entry["name"],
         tuple(entry["courier"]),
+        entry["hmac_md5"],
+        entry["hmac_sha1"],
+        entry["hmac_sha256"],
     )
 
 

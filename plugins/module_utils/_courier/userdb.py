@@ -4,20 +4,28 @@
 """Courier's userdb: mail accounts to text and back.
 
 One line is one account, `address<TAB>field=value|field=value`. The rules are those of makeuserdb(8) and of the program
-makedatprog behind it, of maildirquota(7), of crypt(5) for passwords and of dot-courier(5) for delivery instructions.
+makedatprog behind it, of maildirquota(7), of crypt(5) for passwords, of userdbpw(8) for the secrets of CRAM and of
+dot-courier(5) for delivery instructions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
 from .domains import DomainError, normalise, wildcards
 
-# How every password that render() lets through begins.
-HASHES = ("$6$", "$y$")
+# What SMTP can ask for, and what of an account answers it.
+METHODS = {
+    "PLAIN": "password_hash",
+    "LOGIN": "password_hash",
+    "CRAM-MD5": "hmac_md5",
+    "CRAM-SHA1": "hmac_sha1",
+    "CRAM-SHA256": "hmac_sha256",
+}
+PASSWORD_METHODS = ("PLAIN", "LOGIN")
 
 _WHOLE_HASH = {
     "$6$": re.compile(r"\$6\$(rounds=[1-9][0-9]{3,8}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{86}"),
@@ -28,6 +36,12 @@ _OTHER_HASH = re.compile(
     r"\$(?:1|2[abxy]?|3|5|7|gy|md5|sha1)\$|\{(?:MD5|MD5RAW|SHA|SHA256|SHA512|SSHA|CRYPT)\}", re.IGNORECASE
 )
 _HOW_TO_HASH = "`openssl passwd -6` ($6$) or `mkpasswd -m yescrypt` ($y$)"
+# The state of HMAC after the secret, inner and outer, as userdbpw prints it.
+_HMAC_DIGITS = {"hmac_md5": 64, "hmac_sha1": 80, "hmac_sha256": 128}
+_HOW_TO_MAKE = {"password_hash": _HOW_TO_HASH} | {
+    name: f"`userdbpw -{name.replace('_', '-')}`" for name in _HMAC_DIGITS
+}
+_SECRETS = re.compile(r"\$[6y]\$|[0-9a-f]{64}")
 
 # Dots stand between other characters only, or .courier file names go wrong; "#" would begin a comment.
 _LOCAL_PART = re.compile(r"[\w!$%&'*+=?^`{}~-]+(\.[\w!$%&'*+=?^`{}~-]+)*")
@@ -42,7 +56,7 @@ class UserdbError(ValueError):
 
 
 class Account(NamedTuple):
-    """A mail account. Without a password_hash it receives mail and nobody can log in."""
+    """A mail account. Without a password_hash and the secrets of CRAM it receives mail and nobody can log in."""
 
     address: str
     password_hash: str | None  # crypt(5), sha512crypt or yescrypt
@@ -52,6 +66,9 @@ class Account(NamedTuple):
     quota: str | None = None  # "1073741824S,10000C", or "1G,10000C"; None is no limit
     name: str | None = None
     courier: tuple[str, ...] = ()  # the lines of ~/.courier; not part of userdb
+    hmac_md5: str | None = None  # for CRAM-MD5, and so on
+    hmac_sha1: str | None = None
+    hmac_sha256: str | None = None
 
 
 def canonical(address: str) -> str:
@@ -70,12 +87,15 @@ def canonical(address: str) -> str:
         raise UserdbError(f"{address}: {error}") from None
 
 
-def render(accounts: Iterable[Account], domains: Iterable[str]) -> str:
+def render(accounts: Iterable[Account], domains: Iterable[str], methods: Collection[str] = PASSWORD_METHODS) -> str:
     """The text of userdb, sorted by address. Addresses become canonical, quotas take the form of maildirquota(7).
 
+    Courier takes a login by every method that the account has a secret for, offered or not. So the line has what the
+    methods ask for, and nothing else that SMTP would look at.
     No line has a mail= field: Courier delivers to that place without a look at DEFAULTDELIVERY.
-    Raises UserdbError for an account of a domain that is not hosted, for what Courier would misread, and for a password
-    that is not a sha512crypt or yescrypt hash; no refusal repeats a password.
+    Raises UserdbError for an account of a domain that is not hosted, for what Courier would misread, for a password
+    that is not a sha512crypt or yescrypt hash, and for accounts that could not log in by one of the methods; no refusal
+    repeats a secret.
     """
     try:
         hosted = set(map(normalise, domains))
@@ -83,17 +103,19 @@ def render(accounts: Iterable[Account], domains: Iterable[str]) -> str:
         raise UserdbError(str(error)) from None
     lines: dict[str, str] = {}
     homes: dict[str, str] = {}
+    accounts = list(accounts)
     for account in accounts:
         address = canonical(account.address)
         if address in lines:
             raise UserdbError(f"{address} is listed twice")
         _check_domain(address, hosted)
         _check_fields(address, account)
-        lines[address] = _line(address, account)
+        lines[address] = _line(address, account, methods)
         other = homes.setdefault(account.home, address)
         if other != address:
             raise UserdbError(f"{other} and {address} have the same home {account.home}")
     _refuse_nested(homes)
+    _refuse_lacking(accounts, methods)
     return "".join(lines[address] for address in sorted(lines))
 
 
@@ -121,7 +143,8 @@ def parse(text: str) -> list[Account]:
         uid, gid, home = fields.get("uid", ""), fields.get("gid", ""), fields.get("home")
         if home and re.fullmatch("[0-9]+", uid) and re.fullmatch("[0-9]+", gid):
             password, quota, name = fields.get("systempw"), fields.get("quota"), fields.get("gecos")
-            accounts.append(Account(address, password, home, int(uid), int(gid), quota, name))
+            hmacs = (fields.get(_field(secret)) for secret in _HMAC_DIGITS)
+            accounts.append(Account(address, password, home, int(uid), int(gid), quota, name, (), *hmacs))
     return accounts
 
 
@@ -134,6 +157,11 @@ def changes(before: str, after: str) -> tuple[str, str]:
         return _SECRET.sub(lambda match: match[1] + ("(hidden)" if match[2] in kept else f"(hidden, {word})"), lines)
 
     return hide(gone, "old"), hide(added, "new")
+
+
+def holds_secret(text: str) -> bool:
+    """Whether something in a text may be a secret of an account that render() let through."""
+    return bool(_SECRETS.search(text))
 
 
 def _only_in(text: str, other: str) -> str:
@@ -157,6 +185,12 @@ def _list(hosted: set[str]) -> str:
 def _check_fields(address: str, account: Account) -> None:
     if account.password_hash is not None:
         _check_hash(address, account.password_hash)
+    for secret, digits in _HMAC_DIGITS.items():
+        value = getattr(account, secret)
+        if value is not None and not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
+            raise UserdbError(
+                f"{address}: {secret} is not {digits} digits from 0 to f; make it with {_HOW_TO_MAKE[secret]}"
+            )
     for what, value in (("home", account.home), ("name", account.name or "")):
         if _SPLITS_FIELDS.search(value):
             raise UserdbError(f"{address}: the {what} holds a '|', a tab, a line break or another control character")
@@ -193,16 +227,38 @@ def _refuse_nested(homes: dict[str, str]) -> None:
             )
 
 
-def _line(address: str, account: Account) -> str:
+def _refuse_lacking(accounts: Iterable[Account], methods: Collection[str]) -> None:
+    people = [account for account in accounts if any(getattr(account, secret) for secret in METHODS.values())]
+    for method in methods:
+        secret = METHODS[method]
+        lacking = [account.address for account in people if not getattr(account, secret)]
+        if lacking:
+            more = f" and {len(lacking) - 10} more" if len(lacking) > 10 else ""
+            raise UserdbError(
+                f"auth_methods has {method}, by which these accounts cannot log in: {', '.join(lacking[:10])}{more}; "
+                f"give each its {secret}, made with {_HOW_TO_MAKE[secret]}, or take {method} out"
+            )
+
+
+def _line(address: str, account: Account, methods: Collection[str]) -> str:
+    asked = {METHODS[method] for method in methods}
+    # A password for every service, or for each service but SMTP.
+    passwords = ("systempw",) if "password_hash" in asked else ("imappw", "pop3pw")
     fields = {
         "uid": account.uid,
         "gid": account.gid,
         "home": account.home,
         "quota": None if account.quota is None else _quota(address, account.quota),
         "gecos": account.name,
-        "systempw": account.password_hash,
+        **dict.fromkeys(passwords, account.password_hash),
+        **{_field(name): getattr(account, name) for name in _HMAC_DIGITS if name in asked},
     }
     return f"{address}\t{'|'.join(f'{key}={value}' for key, value in fields.items() if value is not None)}\n"
+
+
+def _field(secret: str) -> str:
+    """The field of userdb that has a secret of CRAM."""
+    return f"{secret.replace('_', '-')}pw"
 
 
 def _quota(address: str, quota: str) -> str:

@@ -8,11 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.module_utils._courier.userdb import Account, UserdbError, canonical, changes, parse, render
+from plugins.module_utils._courier.userdb import (
+    METHODS,
+    Account,
+    UserdbError,
+    canonical,
+    changes,
+    holds_secret,
+    parse,
+    render,
+)
 
 SHA512 = f"$6$saltsalt${'h' * 86}"
 YESCRYPT = f"$y$j9T$saltsalt${'h' * 43}"
 ALICE = Account("alice@example.com", SHA512, "/srv/vmail/example.com/alice", 5000, 5000)
+HMACS = {"hmac_md5": "0a" * 32, "hmac_sha1": "0b" * 40, "hmac_sha256": "0c" * 64}
 BOB = Account("bob@example.com", None, "/srv/vmail/example.com/bob", 5000, 5000)
 
 ACCOUNTS = {
@@ -117,6 +127,14 @@ REFUSED = {
         ALICE._replace(password_hash=f"{YESCRYPT}\n"),
         "alice@example.com: password_hash begins as $y$ but is cut off or has something added",
     ),
+    "a password for CRAM in the clear": (
+        ALICE._replace(hmac_md5="hunter2"),
+        "alice@example.com: hmac_md5 is not 64 digits from 0 to f; make it with `userdbpw -hmac-md5`",
+    ),
+    "the secret of another kind of CRAM": (
+        ALICE._replace(hmac_sha256=HMACS["hmac_md5"]),
+        "alice@example.com: hmac_sha256 is not 128 digits from 0 to f; make it with `userdbpw -hmac-sha256`",
+    ),
     "a bar in the home": (
         ALICE._replace(home="/srv/a|b"),
         "alice@example.com: the home holds a '|', a tab, a line break or another control character",
@@ -169,6 +187,45 @@ REFUSED_TOGETHER = {
             BOB._replace(address="c@example.com", home="/srv/a-"),
         ),
         "alice@example.com: home /srv/a/b is inside the home of bob@example.com, /srv/a",
+    ),
+}
+
+FIELDS = "uid=5000|gid=5000|home=/srv/vmail/example.com/alice|"
+# What SMTP asks for, and what is written: Courier takes whatever it has a secret for.
+BY_METHOD = {
+    "a password for everything": (["PLAIN", "LOGIN"], f"systempw={SHA512}"),
+    "CRAM beside it": (["CRAM-MD5", "PLAIN"], f"systempw={SHA512}|hmac-md5pw={HMACS['hmac_md5']}"),
+    "CRAM alone: the password is for the others": (
+        ["CRAM-SHA1", "CRAM-SHA256"],
+        f"imappw={SHA512}|pop3pw={SHA512}|hmac-sha1pw={HMACS['hmac_sha1']}|hmac-sha256pw={HMACS['hmac_sha256']}",
+    ),
+    "nobody logs in to SMTP": ([], f"imappw={SHA512}|pop3pw={SHA512}"),
+}
+LACKING = {
+    "CRAM, and nobody has the secret": (
+        [ALICE, BOB],
+        ["PLAIN", "CRAM-SHA256"],
+        "auth_methods has CRAM-SHA256, by which these accounts cannot log in: alice@example.com; "
+        "give each its hmac_sha256, made with `userdbpw -hmac-sha256`, or take CRAM-SHA256 out",
+    ),
+    "CRAM, and one has the secret": (
+        [ALICE, BOB._replace(**HMACS)],
+        ["CRAM-MD5", "PLAIN"],
+        "auth_methods has CRAM-MD5, by which these accounts cannot log in: alice@example.com; "
+        "give each its hmac_md5, made with `userdbpw -hmac-md5`, or take CRAM-MD5 out",
+    ),
+    "a password is a secret like others": (
+        [BOB._replace(**HMACS)],
+        ["CRAM-MD5", "LOGIN"],
+        "auth_methods has LOGIN, by which these accounts cannot log in: bob@example.com; "
+        f"give each its password_hash, made with {HASH_OF}, or take LOGIN out",
+    ),
+    "many": (
+        [ALICE._replace(address=f"a{n}@example.com", home=f"/srv/{n}") for n in range(12)],
+        ["CRAM-MD5"],
+        f"auth_methods has CRAM-MD5, by which these accounts cannot log in: "
+        f"{', '.join(f'a{n}@example.com' for n in range(10))} and 2 more; "
+        "give each its hmac_md5, made with `userdbpw -hmac-md5`, or take CRAM-MD5 out",
     ),
 }
 
@@ -230,6 +287,32 @@ def test_address_becomes_the_key_that_courier_looks_up(address, key):
 @pytest.mark.parametrize(("quota", "courier"), QUOTAS.items(), ids=QUOTAS)
 def test_quota_is_written_as_courier_reads_it(quota, courier):
     assert f"|quota={courier}\n" in render([BOB._replace(quota=quota)], ["example.com"])
+
+
+@pytest.mark.parametrize(("methods", "secrets"), BY_METHOD.values(), ids=BY_METHOD)
+def test_smtp_finds_the_secrets_of_its_methods_only(methods, secrets):
+    assert render([ALICE._replace(**HMACS)], ["example.com"], methods) == f"alice@example.com\t{FIELDS}{secrets}\n"
+
+
+@pytest.mark.parametrize(("accounts", "methods", "sentence"), LACKING.values(), ids=LACKING)
+def test_refuses_a_method_that_is_not_for_everybody(accounts, methods, sentence):
+    with pytest.raises(UserdbError) as refusal:
+        render(accounts, ["example.com"], methods)
+    assert str(refusal.value) == sentence
+
+
+def test_an_account_that_only_gets_mail_needs_no_secret():
+    assert parse(render([BOB], ["example.com"], METHODS)) == [BOB]
+
+
+def test_reads_the_secrets_that_it_wrote():
+    account = ALICE._replace(**HMACS)
+    assert parse(render([account], ["example.com"], METHODS)) == [account]
+
+
+@pytest.mark.parametrize(("text", "held"), [(SHA512, True), (YESCRYPT, True), ("0a" * 32, True), ("0a" * 20, False)])
+def test_knows_what_may_be_a_secret(text, held):
+    assert holds_secret(f"{{'msg': '{text}'}}") is held
 
 
 def test_lines_are_sorted():
@@ -303,6 +386,7 @@ accounts = st.builds(
     quota=st.none() | sizes | counts | st.builds("{},{}".format, sizes, counts),
     name=st.none() | values,
     courier=st.just(()),
+    **dict.fromkeys(HMACS, st.none()),
 )
 
 
