@@ -14,6 +14,7 @@ import ctypes
 import email
 import email.policy
 import functools
+import hmac
 import imaplib
 import json
 import os
@@ -273,6 +274,12 @@ def site(request: pytest.FixtureRequest) -> Site:
     return Site(request.param, facts(request.param))
 
 
+@pytest.fixture(scope="session")
+def sites() -> list[Site]:
+    """All mail servers of the scenario, for what takes too long to do one after the other."""
+    return [Site(name, facts(name)) for name in inventory()["mail_servers"]["hosts"]]
+
+
 @pytest.fixture
 def foreign() -> Foreign:
     return Foreign("mx.example.net", facts("mx.example.net"))
@@ -312,10 +319,34 @@ def family(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(scope="session")
+def log_in() -> Callable[..., int]:
+    """Log in by one method: `log_in(smtp, account, "CRAM-MD5")`. Returns the code; smtplib raises a refusal."""
+
+    def log_in(smtp: smtplib.SMTP, account: Account, method: str) -> int:
+        smtp.ehlo()
+        smtp.user, smtp.password = account
+
+        def answer(challenge: bytes) -> str:
+            digest = hmac.new(account.password.encode(), challenge, method.removeprefix("CRAM-").lower())
+            return f"{account.address} {digest.hexdigest()}"
+
+        ways = {"PLAIN": smtp.auth_plain, "LOGIN": smtp.auth_login}
+        return smtp.auth(method, ways.get(method, answer), initial_response_ok=method in ways)[0]
+
+    return log_in
+
+
 @pytest.fixture
 def token() -> str:
     """What a message of this test, and no other, carries."""
     return uuid.uuid4().hex
+
+
+@pytest.fixture(scope="session")
+def parsed() -> Callable[[bytes], EmailMessage]:
+    """A message that came as bytes."""
+    return parse
 
 
 @pytest.fixture

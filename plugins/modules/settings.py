@@ -40,6 +40,8 @@ options:
       - Values cannot hold V($), backticks, backslashes, double quotes or control characters, which do not survive the
         shells between the file and Courier. V(BLACKLISTS), V(DROP) and V(TCPDOPTS) hold options that begin with V(-);
         a message in a DNS blacklist cannot hold blanks.
+      - V(ESMTPAUTH) must be empty. With any method in it, Courier takes a password before STARTTLS.
+        V(ESMTP_BLOCKBACKSCATTER) is V(smtp/dsn), V(smtp/dsn,authsmtp/dsn) or empty; Courier passes over anything else.
     type: dict
     required: true
   directory:
@@ -69,7 +71,7 @@ EXAMPLES = r"""
         TLS_PRIORITY: "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
       esmtpd-ssl:
         AUTH_REQUIRED: 1
-        ESMTPAUTH: PLAIN LOGIN
+        ESMTPAUTH_TLS: PLAIN LOGIN
         BLACKLISTS: ""
 
 - name: Look up accounts in userdb

@@ -47,9 +47,13 @@ options:
         V(MAXDELS) (10) and V(MAXHOST) (4), V(module.dsn) of V(MAXDELS) (4) and V(MAXHOST) (1). Courier does not start
         without these files, so they cannot be V(null).
       - V(dsnheader.txt), V(dsnfooter.txt), V(dsndelayed.txt), V(dsndelivered.txt), V(dsnfailed.txt) and
-        V(dsnrelayed.txt) are texts, V(dsnsubjectnotice.txt) and V(dsnsubjectwarn.txt) lines. They cannot be V(null)
-        either. V(dsnheader.txt) begins with a header V(Content-Type) and an empty line. In V(dsndelayed.txt) a percent
-        sign is written V(%%), and V(%s) stands for the name of the server.
+        V(dsnrelayed.txt) are texts, V(dsnsubjectnotice.txt) and V(dsnsubjectwarn.txt) lines. Each can be a list as
+        well, the same in several languages, which become one text or subject. They cannot be V(null). In
+        V(dsnheader.txt), V([#ME#]) stands for the name of the server, V([#FROMTIME#]) and V([#FROMMTA#]) for when and
+        from where it had the message; a header V(Content-Type) is put before it. In V(dsndelayed.txt) a percent sign
+        is written V(%%), and V(%s) stands for the name of the server.
+      - What is not ASCII is encoded in V(dsnfrom) and in the subjects. In the texts it stays UTF-8. Courier calls their
+        part of the message 7bit nevertheless, which programs for mail overlook.
     type: dict
     required: true
   group:

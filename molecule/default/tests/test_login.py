@@ -12,6 +12,7 @@ import smtplib
 import pytest
 
 AUTHENTICATED = 235
+METHODS = ["PLAIN", "LOGIN", "CRAM-MD5", "CRAM-SHA1", "CRAM-SHA256"]
 
 
 def plain(account):
@@ -23,14 +24,11 @@ def plain(account):
     "who", ["alice", "dave", "erin"], ids=["sha512-crypt", "every printable character", "yescrypt"]
 )
 class TestRightPassword:
-    @pytest.mark.parametrize("mechanism", ["plain", "login"])
+    @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("port", [587, 465])
-    def test_opens_smtp(self, site, stranger, who, port, mechanism):
+    def test_opens_smtp(self, site, stranger, log_in, who, port, method):
         with site.smtp(stranger, port) as smtp:
-            smtp.ehlo()
-            smtp.user, smtp.password = site.accounts[who]
-            code, _rest = smtp.auth(mechanism.upper(), getattr(smtp, f"auth_{mechanism}"))
-            assert code == AUTHENTICATED
+            assert log_in(smtp, site.accounts[who], method) == AUTHENTICATED
 
     def test_opens_imap(self, site, stranger, family, who):
         with site.imap(stranger, family) as imap:
@@ -51,10 +49,12 @@ def test_a_new_mailbox_has_its_folders(site, stranger):
     ids=["wrong password", "short password", "unknown account"],
 )
 class TestWrongPassword:
+    @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("port", [587, 465])
-    def test_is_refused_by_smtp(self, site, stranger, who, password, port):
+    def test_is_refused_by_smtp(self, site, stranger, log_in, who, password, port, method):
+        account = site.accounts["alice"]._replace(address=f"{who}@{site.domain}", password=password)
         with site.smtp(stranger, port) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
-            smtp.login(f"{who}@{site.domain}", password)
+            log_in(smtp, account, method)
 
     def test_is_refused_by_imap(self, site, stranger, who, password):
         with site.imap(stranger) as imap, pytest.raises(imaplib.IMAP4.error, match="Login failed"):
@@ -65,7 +65,7 @@ class TestWrongPassword:
 def test_login_is_offered_under_tls(site, stranger, family, port):
     with site.smtp(stranger, port, family) as smtp:
         smtp.ehlo()
-        assert set(smtp.esmtp_features["auth"].split()) == {"PLAIN", "LOGIN"}
+        assert smtp.esmtp_features["auth"].split() == METHODS
 
 
 @pytest.mark.parametrize("port", [25, 587])
@@ -74,14 +74,16 @@ def test_login_is_neither_offered_nor_taken_in_clear(site, stranger, family, por
         smtp.ehlo()
         assert smtp.has_extn("starttls")
         assert not smtp.has_extn("auth")
-        assert 400 <= smtp.docmd("AUTH", plain(site.accounts["alice"]))[0] < 600
+        for argument in (plain(site.accounts["alice"]), "LOGIN", "CRAM-MD5"):
+            assert 400 <= smtp.docmd("AUTH", argument)[0] < 600
 
 
 def test_login_is_neither_offered_nor_taken_on_port_25(site, stranger, family):
     with site.smtp(stranger, 25, family) as smtp:
         smtp.ehlo()
         assert not smtp.has_extn("auth")
-        assert 500 <= smtp.docmd("AUTH", plain(site.accounts["alice"]))[0] < 600
+        for argument in (plain(site.accounts["alice"]), "LOGIN", "CRAM-MD5"):
+            assert 500 <= smtp.docmd("AUTH", argument)[0] < 600
 
 
 @pytest.mark.parametrize("port", [465, 993])

@@ -42,6 +42,19 @@ REFUSED = {
         {"mail_accounts": [{"address": "zoe@example.com", "password_hash": "$1$salt$qJH7.N4xYta3aEG/dfqo/0"}]},
         "zoe@example.com: password_hash is of the kind $1$",
     ),
+    "CRAM without the secrets": (
+        {"courier_auth_accounts": [{"address": "zoe@example.com", "password_hash": HASH}]},
+        "auth_methods has CRAM-MD5, by which these accounts cannot log in: zoe@example.com",
+    ),
+    "login before STARTTLS": (
+        {"courier_mta_esmtpd_msa": {"ESMTPAUTH": "CRAM-MD5"}},
+        "ESMTPAUTH cannot be 'CRAM-MD5': Courier would take a password before STARTTLS",
+    ),
+    "login by a method that there is not": (
+        {"mail_auth_methods": ["CRAM-SHA512"]},
+        "CRAM-SHA512",
+    ),
+    "misspelt text of a report": ({"courier_mta_dsn_texts": [{"faild": "Sorry."}]}, "faild"),
     "domain both local and hosted": (
         {"courier_mta_local_domains": ["localhost", "mx1.example.com", "example.com"]},
         "example.com is in both",

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from email.utils import parseaddr
-
 import pytest
 
 FRIEND = "mailbox@example.net"
@@ -60,15 +58,3 @@ def test_a_program_writes_to_the_world(site, foreign, letter, token, eventually)
 def test_mail_for_a_local_user_reaches_the_contact(site, letter, token, eventually, user):
     site.sendmail(letter, f"root@{site.name}", user)
     assert eventually(lambda: site.inbox(site.accounts["alice"], token))
-
-
-def test_the_sender_hears_of_a_recipient_that_does_not_exist(site, letter, token, eventually):
-    alice = site.accounts["alice"]
-    site.sendmail(letter, alice.address, f"nobody-{token}@example.net")
-    assert eventually(lambda: site.inbox(alice, token, "TEXT"))
-    (notice,) = site.inbox(alice, token, "TEXT")
-    assert notice.get_content_type() == "multipart/report"
-    assert notice["Return-Path"] == "<>"
-    assert parseaddr(notice["From"]) == ("Mail Delivery System", f"mailer-daemon@{site.name}")
-    assert f"nobody-{token}@example.net" in notice.as_string()
-    assert site.facts["courier_mta_files"]["dsnfailed.txt"].strip() in next(notice.iter_parts()).get_content()

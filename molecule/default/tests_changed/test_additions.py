@@ -108,6 +108,28 @@ def test_it_does_so_from_its_address_only(site, foreign):
         assert 500 <= smtp.mail(WRITER)[0] < 600
 
 
+class TestLoginByOtherMethods:
+    def test_is_what_is_offered(self, site, stranger):
+        with site.smtp(stranger, 587) as smtp:
+            smtp.ehlo()
+            assert smtp.esmtp_features["auth"].split() == ["CRAM-MD5", "CRAM-SHA256"]
+
+    @pytest.mark.parametrize("method", ["CRAM-MD5", "CRAM-SHA256"])
+    def test_opens(self, site, stranger, log_in, method):
+        with site.smtp(stranger, 587) as smtp:
+            assert log_in(smtp, site.accounts["alice"], method) == 235
+
+    @pytest.mark.parametrize("method", ["PLAIN", "LOGIN", "CRAM-SHA1"])
+    def test_and_by_no_other(self, site, stranger, log_in, method):
+        with site.smtp(stranger, 587) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
+            log_in(smtp, site.accounts["alice"], method)
+
+    def test_leaves_imap_its_password(self, site, stranger):
+        with site.imap(stranger) as imap:
+            imap.login(*site.accounts["alice"])
+            assert imap.select()[0] == "OK"
+
+
 class TestBlacklist:
     def test_a_host_on_it_is_refused(self, site, host_named):
         other = {"mx1.example.com": "mx1.example.org", "mx1.example.org": "mx1.example.com"}[site.name]

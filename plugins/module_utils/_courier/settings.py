@@ -39,6 +39,18 @@ _UNSAFE = re.compile(r'[$`\\"\x00-\x1f\x7f]')
 # there is taken for the port, and the service does not start.
 _COMMAND_LINE = frozenset({"BLACKLISTS", "DROP", "TCPDOPTS"})
 _OPTIONS = re.compile(r"(?: *-[^ '#&;|<>()]+)* *")
+# Settings that do harm, or nothing, with most values: what they match, and what to write.
+_MEANT = {
+    "ESMTPAUTH": (
+        "",
+        "Courier would take a password before STARTTLS; "
+        "leave it empty and write ESMTPAUTH_TLS, which counts on 465 too",
+    ),
+    "ESMTP_BLOCKBACKSCATTER": (
+        "(?:smtp/dsn(?:,authsmtp/dsn)?)?",
+        "write smtp/dsn (drop bounces to strangers), smtp/dsn,authsmtp/dsn (to everybody who came by SMTP) or nothing",
+    ),
+}
 
 
 class SettingsError(ValueError):
@@ -103,6 +115,8 @@ def _line(key: str, value: object) -> str:
         raise SettingsError(
             f'{key}: {unsafe[0]!r} would not reach Courier as written; use no $, `, \\, " or control character'
         )
+    if key in _MEANT and not re.fullmatch(_MEANT[key][0], text):
+        raise SettingsError(f"{key} cannot be {text!r}: {_MEANT[key][1]}")
     if key in _COMMAND_LINE and not _OPTIONS.fullmatch(text):
         raise SettingsError(
             f"{key}: {text!r} would break couriertcpd's command line; "

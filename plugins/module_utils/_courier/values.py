@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
+from email.header import Header
 from typing import NamedTuple, Protocol
 
 from . import bofh
@@ -21,6 +22,8 @@ from .domains import normalise, to_ascii
 Value = str | int | list[str] | dict[str, int] | None  # pylint: disable=unsupported-binary-operation
 
 _LINE_BYTES = 255  # what config_read1l reads of a file
+_TEXT_LINE_BYTES = 998  # of a line in a message, RFC 5322
+_FROM = re.compile(r'"?([^"<>]*?)"? *<([!-~]+)>')
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
 _TIME = re.compile(r"(?=[0-9])(?:[0-9]{1,9} *[wdhms] *)*(?:[0-9]{1,9})?", re.IGNORECASE | re.ASCII)
 _TIME_PART = re.compile(r"\s*([0-9]*)\s*([wdhms]|\Z)", re.IGNORECASE | re.ASCII)
@@ -55,6 +58,34 @@ class Line(NamedTuple):
         if size > _LINE_BYTES:
             raise ValuesError(f"the line has {size} bytes; write at most {_LINE_BYTES}")
         return f"{value}\n"
+
+    def parse(self, text: str) -> str:
+        return _first_line(text)
+
+
+class From(NamedTuple):
+    """The sender of notices. courierdsn prints it as it is, so a name beyond ASCII is encoded here (RFC 2047)."""
+
+    def render(self, value: object) -> str:
+        line = Line().render(value)
+        text = line.removesuffix("\n")
+        match = _FROM.fullmatch(text)
+        if text.isascii():
+            return line
+        if not match:
+            raise ValuesError(f"{text!r} is not a name and an address; write Name <address>, the address in ASCII")
+        return Line().render(f"{_encoded(match[1])} <{match[2]}>")
+
+    def parse(self, text: str) -> str:
+        return _first_line(text)
+
+
+class Subject(NamedTuple):
+    """The subject of notices, encoded in the same way. Several, in several languages, stand side by side."""
+
+    def render(self, value: object) -> str:
+        subjects = value if isinstance(value, list) and value else [value]
+        return Line().render(_encoded(" / ".join(Line().render(subject).removesuffix("\n") for subject in subjects)))
 
     def parse(self, text: str) -> str:
         return _first_line(text)
@@ -185,17 +216,25 @@ class Module(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A text of many lines. The complaint says what is wrong with one, if anything is."""
+    """A text of many lines, or several of them in several languages, one below the other.
+
+    The complaint says what is wrong with it, if anything is. The header is put before a text that has none.
+    """
 
     complaint: Callable[[str], str | None] = lambda _text: None
+    header: str = ""
 
     def render(self, value: object) -> str:
-        if not isinstance(value, str):
-            raise ValuesError(f"{value!r} is not a text")
-        complaint = self.complaint(value)
+        whole = "\n".join(map(_ended, value if isinstance(value, list) and value else [value]))
+        if not whole.startswith("Content-"):
+            whole = self.header + whole
+        complaint = self.complaint(whole)
         if complaint:
             raise ValuesError(complaint)
-        return value if value.endswith("\n") else f"{value}\n"
+        longest = max(len(line.encode()) for line in whole.split("\n"))
+        if longest > _TEXT_LINE_BYTES:
+            raise ValuesError(f"a line has {longest} bytes; a line of mail has {_TEXT_LINE_BYTES} at most")
+        return whole
 
     def parse(self, text: str) -> str:
         return text
@@ -213,11 +252,15 @@ class Bofh(NamedTuple):
         return bofh.parse(text)
 
 
+_HEADER = 'Content-Type: text/plain; charset="utf-8"\n\n'
+
+
 def _headless(text: str) -> str | None:
-    # courierdsn prints this text right after a Content-Transfer-Encoding: the part's own header is expected here.
+    # courierdsn prints this text right after a Content-Transfer-Encoding (7bit, unless an address is not): the rest of
+    # the part's own header is expected here.
     if re.match(r"Content-Type: *text/[^\n]*\n(?:[^\n]+\n)*\n", text, re.IGNORECASE):
         return None
-    return 'the text begins with a MIME header; write Content-Type: text/plain; charset="utf-8" and an empty line first'
+    return f"the MIME header that the text begins with is not {_HEADER.strip()} and an empty line; leave it out"
 
 
 def _misformatted(text: str) -> str | None:
@@ -284,16 +327,16 @@ FILES = {
     "module.esmtp": File(_ESMTP, None),
     "module.local": File(_LOCAL, None),
     # delivery status notifications
-    "dsnfrom": File(Line(), "Courier mail server at me, with an empty address"),
+    "dsnfrom": File(From(), "Courier mail server at me, with an empty address"),
     "dsnlimit": File(Size(), "32768"),
     "dsndelayed.txt": File(Text(_misformatted), None),
     "dsndelivered.txt": File(Text(), None),
     "dsnfailed.txt": File(Text(), None),
     "dsnfooter.txt": File(Text(), None),
-    "dsnheader.txt": File(Text(_headless), None),
+    "dsnheader.txt": File(Text(_headless, _HEADER), None),
     "dsnrelayed.txt": File(Text(), None),
-    "dsnsubjectnotice.txt": File(Line(), None),
-    "dsnsubjectwarn.txt": File(Line(), None),
+    "dsnsubjectnotice.txt": File(Subject(), None),
+    "dsnsubjectwarn.txt": File(Subject(), None),
 }
 
 
@@ -304,7 +347,7 @@ def render(name: str, value: object) -> str | None:
         close = get_close_matches(name, FILES, 2, 0.75)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise ValuesError(f"{name} is not a file that this module writes{hint}")
-    if file.default is None and value in (None, ""):
+    if file.default is None and value in (None, "", []):
         raise ValuesError(f"{name}: Courier does not run without this file; write its value")
     if value is None:
         return None
@@ -325,6 +368,17 @@ def _written(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValuesError(f"{value!r} is neither a number nor text")
     return str(value)
+
+
+def _ended(text: object) -> str:
+    if not isinstance(text, str):
+        raise ValuesError(f"{text!r} is not a text")
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _encoded(text: str) -> str:
+    """A text as a header can have it, in one line."""
+    return text if text.isascii() else Header(text, "utf-8", maxlinelen=75).encode(linesep="")
 
 
 def _first_line(text: str) -> str:

@@ -126,6 +126,19 @@ REFUSED = {
     ),
 }
 
+REFUSED_VALUES = {
+    "a password in clear": (
+        {"ESMTPAUTH": "CRAM-MD5"},
+        "ESMTPAUTH cannot be 'CRAM-MD5': Courier would take a password before STARTTLS; "
+        "leave it empty and write ESMTPAUTH_TLS, which counts on 465 too",
+    ),
+    "a source of backscatter that Courier does not know": (
+        {"ESMTP_BLOCKBACKSCATTER": "esmtp"},
+        "ESMTP_BLOCKBACKSCATTER cannot be 'esmtp': write smtp/dsn (drop bounces to strangers), "
+        "smtp/dsn,authsmtp/dsn (to everybody who came by SMTP) or nothing",
+    ),
+}
+
 KEYS = st.sampled_from(["BOFHCHECKDNS", "TLS_PRIORITY", "MAXDAEMONS"])
 VALUES = st.text([char for char in string.printable if char not in '$`\\"\t\n\r\v\f'])
 
@@ -166,6 +179,18 @@ def test_refuses_what_would_not_reach_courier(settings, sentence):
 
 def test_an_overlay_may_set_what_its_base_names():
     assert write("PORT=587\n", {"TLS_PRIORITY": "NORMAL"}, [ESMTPD]) == 'PORT=587\nTLS_PRIORITY="NORMAL"\n'
+
+
+@pytest.mark.parametrize(("settings", "sentence"), REFUSED_VALUES.values(), ids=REFUSED_VALUES)
+def test_refuses_what_does_harm_or_nothing(settings, sentence):
+    with pytest.raises(SettingsError) as refusal:
+        lines(settings)
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize("value", ["", "smtp/dsn", "smtp/dsn,authsmtp/dsn"])
+def test_bounces_can_be_dropped_or_not(value):
+    assert lines({"ESMTP_BLOCKBACKSCATTER": value}) == f'ESMTP_BLOCKBACKSCATTER="{value}"\n'
 
 
 def test_lines_of_their_own_for_a_file_to_come():

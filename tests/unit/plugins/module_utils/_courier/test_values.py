@@ -16,6 +16,11 @@ WRITTEN = {
     "a host name in A-labels": ("msgidhost", "xn--strae-oqa.example", "xn--strae-oqa.example\n"),
     "a name from DNS": ("esmtphelo", "*", "*\n"),
     "a line as it is": ("dsnfrom", '"Mail" <mailer-daemon@example.com>', '"Mail" <mailer-daemon@example.com>\n'),
+    "a sender in Greek": (
+        "dsnfrom",
+        '"Ταχυδρομείο" <mailer-daemon@example.com>',
+        "=?utf-8?b?zqTOsc+Hz4XOtM+Bzr/OvM61zq/Ovw==?= <mailer-daemon@example.com>\n",
+    ),
     "a path": ("maildropfilter", "/usr/bin/maildrop", "/usr/bin/maildrop\n"),
     "separators": ("defaultsep", "+=", "+=\n"),
     "a time with units": ("queuetime", "1w2d", "1w2d\n"),
@@ -35,8 +40,15 @@ WRITTEN = {
     "a text": ("dsnfailed.txt", "Sorry.\n", "Sorry.\n"),
     "a text without newline": ("dsnfooter.txt", "100% lost", "100% lost\n"),
     "a text with its MIME header": ("dsnheader.txt", HEADER, HEADER),
+    "a text that gets one": ("dsnheader.txt", "From [#ME#]:", HEADER),
+    "a text in two languages": ("dsnfailed.txt", ["Sajnáljuk.", "Sorry.\n"], "Sajnáljuk.\n\nSorry.\n"),
     "a text for printf": ("dsndelayed.txt", "50%% at %s\n", "50%% at %s\n"),
     "a subject": ("dsnsubjectwarn.txt", "WARNING: delayed mail.", "WARNING: delayed mail.\n"),
+    "a subject in two languages": (
+        "dsnsubjectnotice.txt",
+        ["Kézbesítés", "Delivery"],
+        "=?utf-8?b?S8OpemJlc8OtdMOpcyAvIERlbGl2ZXJ5?=\n",
+    ),
     "Courier's default": ("sizelimit", None, None),
 }
 
@@ -98,6 +110,22 @@ REFUSED = {
     ),
     "a number for a line": ("dsnfrom", 5, "dsnfrom: 5 is not one line without blanks at its ends"),
     "a line that Courier cuts": ("dsnfrom", "é" * 128, "dsnfrom: the line has 256 bytes; write at most 255"),
+    "a sender without address": (
+        "dsnfrom",
+        "Ταχυδρομείο",
+        "dsnfrom: 'Ταχυδρομείο' is not a name and an address; write Name <address>, the address in ASCII",
+    ),
+    "a sender in a domain beyond ASCII": (
+        "dsnfrom",
+        "Post <post@bücher.example>",
+        "dsnfrom: 'Post <post@bücher.example>' is not a name and an address; "
+        "write Name <address>, the address in ASCII",
+    ),
+    "a subject that is too long when encoded": (
+        "dsnsubjectwarn.txt",
+        "é" * 100,
+        "dsnsubjectwarn.txt: the line has 336 bytes; write at most 255",
+    ),
     "a path from nowhere": ("maildropfilter", "maildrop", "maildropfilter: 'maildrop' is not an absolute path"),
     "letters that separate": ("defaultsep", "x", "defaultsep: 'x' is not a row of punctuation marks, such as +"),
     "a word for a time": (
@@ -155,12 +183,22 @@ REFUSED = {
         "bofh: 'maxrcpt 20' is no rule of Courier's; write maxrcpts",
     ),
     "no text": ("dsnfailed.txt", None, "dsnfailed.txt: Courier does not run without this file; write its value"),
-    "a list for a text": ("dsnfailed.txt", ["Sorry."], "dsnfailed.txt: ['Sorry.'] is not a text"),
-    "a text without its MIME header": (
+    "no language of a text": (
+        "dsnfailed.txt",
+        [],
+        "dsnfailed.txt: Courier does not run without this file; write its value",
+    ),
+    "a number for a text": ("dsnfailed.txt", ["Sorry.", 5], "dsnfailed.txt: 5 is not a text"),
+    "a line of a text that mail cannot have": (
+        "dsnfooter.txt",
+        "x" * 999,
+        "dsnfooter.txt: a line has 999 bytes; a line of mail has 998 at most",
+    ),
+    "a text with half a MIME header": (
         "dsnheader.txt",
-        "Hello,\n",
-        'dsnheader.txt: the text begins with a MIME header; write Content-Type: text/plain; charset="utf-8" '
-        "and an empty line first",
+        "Content-Type: text/plain\nHello,\n",
+        'dsnheader.txt: the MIME header that the text begins with is not Content-Type: text/plain; charset="utf-8" '
+        "and an empty line; leave it out",
     ),
     "a percent sign for printf": (
         "dsndelayed.txt",
@@ -174,10 +212,11 @@ REFUSED = {
     ),
 }
 
+ASCII = st.text(st.characters(codec="ascii", exclude_categories=["C", "Z"]), min_size=1, max_size=60)
 LINES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=60)
 VALUES = {
     "me": st.just("mx1.example.com"),
-    "dsnfrom": LINES,
+    "dsnfrom": ASCII,
     "batchsize": st.integers(1, 10**8),
     "enablefiltering": st.lists(st.sampled_from(["esmtp", "local", "uucp"])),
     "locallowercase": st.just(True),
