@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import grp
 import os
+import pathlib
 import pwd
 import stat
 import tempfile
@@ -44,6 +45,8 @@ class File(NamedTuple):
     mode: int = 0o640
     # What a diff may show of the text; for texts with secrets.
     shown: Callable[[str], str] = str
+    # A file that gets the time of the removal, for whoever read this one: what is gone has no time of its own.
+    mark: str | None = None
 
 
 class Database(NamedTuple):
@@ -160,6 +163,8 @@ def _put_back(module: AnsibleModule, found: Sequence[File], outdated: Sequence[D
 
 def _put(file: File) -> None:
     if file.text is None:
+        if file.mark:
+            pathlib.Path(file.mark).touch()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file.path)
         return

@@ -20,6 +20,7 @@ notes:
   - V(bofh), V(batchsize), V(enablefiltering), V(esmtpgreeting), V(msgidhost) and V(sizelimit) are read for each
     session, V(queuetime) and V(warntime) for each message that comes in, and V(esmtphelo) and the other files that
     begin with V(esmtp) by the next outbound client. The unit C(courier) must be restarted for the rest.
+  - C(.removed) in O(directory) has the time at which the last file was removed, for the unit that has to start again.
   - Debian's package writes V(defaultdomain) and V(dsnfrom) again at its next upgrade where they are missing.
 options:
   values:
@@ -123,9 +124,10 @@ def main() -> None:
 
 def plan(params: dict[str, Any]) -> Files:
     directory, owner, group = (params[option] for option in ("directory", "owner", "group"))
+    mark = os.path.join(directory, ".removed")
     return Files(
         [
-            File(os.path.join(directory, name), render(name, value), owner, group, 0o644)
+            File(os.path.join(directory, name), render(name, value), owner, group, 0o644, mark=mark)
             for name, value in params["values"].items()
         ]
     )

@@ -78,3 +78,12 @@ def test_a_former_relay_hears_nothing_and_its_login_is_gone(site, faults, letter
     assert eventually(lambda: "status: " in site.said(recipient))
     assert not faults.visits(token)
     assert site.run("grep -rl a-secret /etc/courier").stdout == ""
+
+
+def test_a_limit_is_courier_s_own_again(site, letter, token, eventually):
+    alice = site.accounts["alice"]
+    letter.set_content((70 * "x" + "\n") * 400)  # 28 kB, between what side_effect.yml took out (20000) and 32768
+    site.sendmail(letter, alice.address, f"nobody-{token}@example.net")
+    assert eventually(lambda: site.inbox(alice, token, "TEXT"))
+    (notice,) = site.inbox(alice, token, "TEXT")
+    assert [part.get_content_type() for part in notice.iter_parts()][2] == "message/rfc822"

@@ -148,6 +148,19 @@ def test_removes_what_has_no_text(tmp_path):
     assert not run([ours(tmp_path / "queuetime", None)])["changed"]
 
 
+def test_a_removal_can_leave_a_mark(tmp_path):
+    gone, other = (ours(tmp_path / name, None, mark=str(tmp_path / "mark")) for name in ("queuetime", "queuelo"))
+    for name in ("queuetime", "queuelo"):
+        (tmp_path / name).touch()
+    run([gone])
+    age(tmp_path / "mark", 60)
+    before = (tmp_path / "mark").stat().st_mtime_ns
+    run([gone, ours(tmp_path / "me", "mx1.example.com\n", mark=str(tmp_path / "mark"))])
+    assert (tmp_path / "mark").stat().st_mtime_ns == before
+    run([gone, other])
+    assert (tmp_path / "mark").stat().st_mtime_ns > before
+
+
 def test_there_is_nothing_to_remove_below_what_is_not_there(tmp_path):
     (tmp_path / "file").touch()
     assert not run([ours(tmp_path / "none/me", None), ours(tmp_path / "file/me", None)])["changed"]

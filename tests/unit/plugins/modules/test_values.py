@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import yaml
@@ -37,6 +38,7 @@ def test_writes_one_file_for_each_value(directory):
         "me": "mx1.example.com\n",
         "queuetime": "2d\n",
         "locallowercase": "",
+        ".removed": "",
     }
     assert (directory / "me").stat().st_mode & 0o777 == 0o644
 
@@ -69,3 +71,10 @@ def test_a_refusal_leaves_every_file_as_it_was(directory):
 def test_the_documentation_names_every_file(name):
     described = " ".join(yaml.safe_load(values.DOCUMENTATION)["options"]["values"]["description"])
     assert f"V({name})" in described
+
+
+def test_the_role_leaves_no_value_behind():
+    told = yaml.safe_load((Path(__file__).parents[4] / "roles/courier_mta/vars/main.yml").read_text())
+    names = [name for part in ("left_to_courier", "files", "dsn") for name in told[f"__courier_mta_{part}"]]
+    # Courier filters nothing without a filter, and its own module.dsn says no more than the one that we would write.
+    assert sorted([*names, "enablefiltering", "module.dsn"]) == sorted(FILES)
