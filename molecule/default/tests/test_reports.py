@@ -64,10 +64,26 @@ def test_a_message_comes_back_whole_up_to_the_limit(site, letter, token, parsed,
     assert ("xxxx" in returned.as_string()) is (share < 1)
 
 
-def test_a_stranger_gets_a_report_where_the_operator_says_so(site, stranger, foreign, letter, token, eventually):
-    with site.smtp(stranger, 25) as smtp:
-        smtp.send_message(letter, f"mailbox+{token}@example.net", ["anybody@nowhere.example.net"])
-    assert eventually(lambda: foreign.received(token))
-    (notice,) = foreign.received(token)
-    assert notice["Return-Path"] == "<>"
-    assert greek_text(site) in next(notice.iter_parts()).get_content()
+class TestStranger:
+    @pytest.fixture
+    def nobody(self, token):
+        """Whom we take mail for and cannot pass it on to."""
+        return f"nobody-{token}@nowhere.example.net"
+
+    @pytest.fixture
+    def notice(self, site, stranger, foreign, letter, token, nobody, eventually):
+        with site.smtp(stranger, 25) as smtp:
+            smtp.send_message(letter, f"mailbox+{token}@example.net", [nobody])
+        assert eventually(lambda: foreign.received(token))
+        (notice,) = foreign.received(token)
+        return notice
+
+    def test_gets_a_report_where_the_operator_says_so(self, site, notice):
+        assert notice["Return-Path"] == "<>"
+        assert greek_text(site) in next(notice.iter_parts()).get_content()
+
+    def test_gets_one_only(self, site, stranger, token, nobody, notice):
+        with site.smtp(stranger, 25) as smtp:
+            smtp.ehlo()
+            smtp.mail(f"mailbox+{token}@example.net")
+            assert 400 <= smtp.rcpt(nobody)[0] < 600
