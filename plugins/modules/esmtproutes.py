@@ -114,6 +114,8 @@ options:
     description: The TLS profile of relays that name none, V(modern) or V(intermediate).
     type: str
     default: modern
+requirements:
+  - gnutls-cli (package gnutls-bin), which proves the TLS profiles
 extends_documentation_fragment: [courier.mail.files]
 attributes:
   check_mode:
@@ -173,6 +175,8 @@ from ..module_utils._courier.esmtproutes import (
     render_tls,
 )
 from ..module_utils._courier.terms import TERMS_SPEC, Terms, notices
+from ..module_utils._courier.tls import PROFILES, priority
+from ..module_utils._gnutls import PriorityError, versions
 from ..module_utils._managed_file import FILES_SPEC, File, Files, run
 
 ROUTE = {
@@ -197,7 +201,20 @@ SPEC = FILES_SPEC | {
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), plan)
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    if not module.check_mode or module.get_bin_path("gnutls-cli"):  # which comes with Courier
+        prove_profiles(module)
+    run(module, plan)
+
+
+def prove_profiles(module: AnsibleModule) -> None:
+    """Refuse TLS that the host's GnuTLS cannot speak. Profiles that nobody defined are for plan() to refuse."""
+    named = {module.params["tls_profile"], *(entry["tls_profile"] for entry in module.params["routes"])}
+    for profile in sorted(named & set(PROFILES)):
+        try:
+            versions(module, priority(profile))
+        except PriorityError as error:
+            module.fail_json(msg=f"the TLS profile {profile} of relays: {error}")
 
 
 def plan(params: dict[str, Any]) -> Files:

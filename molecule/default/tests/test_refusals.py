@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+PROFILES = dict.fromkeys(("smtp", "submission", "smtps", "outbound", "relay"), "modern")
 HASH = "$6$courier.mail$" + 86 * "x"
 
 
@@ -71,6 +72,73 @@ REFUSED = {
         {"mail_routes": {"special": [{"relay": "a.example.net", "user": "us", "password": "hunter2"}]}},
         "write security required or smtps",
     ),
+    "two default routes": (
+        {
+            "mail_routes": {
+                "providers": [
+                    {"relay": "a.example.net", "security": "smtps", "user": "us", "password": "hunter2"},
+                ],
+                "smarthosts": [{"relay": "b.example.net", "security": "smtps"}],
+            }
+        },
+        "route 2 (the catch-all) is never reached, because route 1 (the catch-all) matches first",
+    ),
+    "route below a wildcard": (
+        {
+            "mail_routes": {
+                "special": [{"domain": ".example.org"}, {"domain": "a.example.org", "relay": "b.example.net"}]
+            }
+        },
+        "route 2 (a.example.org) is never reached, because route 1 (.example.org) matches first",
+    ),
+    "login on port 25": (
+        {
+            "mail_routes": {
+                "providers": [
+                    {
+                        "relay": "a.example.net",
+                        "port": 25,
+                        "security": "required",
+                        "user": "us",
+                        "password": "hunter2",
+                    }
+                ]
+            }
+        },
+        "a login goes only to a relay whose certificate is verified; name the relay, on port 587 or 465",
+    ),
+    "route that is over": (
+        {"mail_routes": {"special": [{"domain": "example.org", "relay": "a.example.net", "until": "2026-01-31"}]}},
+        "the route for example.org was to be until 2026-01-31, which is over",
+    ),
+    "satellite of nobody": (
+        {"mail_smarthost": {"host": "mx9.example.com"}},
+        "mail_smarthost.host is mx9.example.com, and no host of this inventory that sends by itself is called that",
+    ),
+    "satellite of two": (
+        {"mail_smarthost": {"host": "mx9.example.com", "relay": "a.example.net"}},
+        "mail_smarthost wants either host",
+    ),
+    "satellites whose bounces nobody reads": (
+        {
+            "mail_contact": "",
+            "courier_mta_satellites": [{"name": "sat9.example.com", "networks": ["192.0.2.9"]}],
+        },
+        "sat9.example.com send through this host, and nobody gets what bounces to them",
+    ),
+    "host in two classes": (
+        {
+            "mail_peers": {
+                "managed": [{"networks": ["192.0.2.7"]}],
+                "denied": [{"networks": ["192.0.2.7"], "reason": "guesses"}],
+            }
+        },
+        "a host has one class",
+    ),
+    "network with host bits": (
+        {"mail_peers": {"managed": [{"networks": ["192.0.2.7/24"]}]}},
+        "192.0.2.7/24",
+    ),
     "port out of range": (
         {"mail_routes": {"special": [{"relay": "a.example.net", "port": 70000}]}},
         "the catch-all: port 70000 does not exist; write 1 to 65535",
@@ -107,7 +175,7 @@ REFUSED = {
         "mail_hostname is 'mx1', which is not a full name",
     ),
     "TLS profile that nobody defined": (
-        {"courier_mta_tls_profiles": {"smtp": "old", "submission": "modern", "smtps": "modern", "outbound": "modern"}},
+        {"courier_mta_tls_profiles": PROFILES | {"smtp": "old"}},
         "value of smtp must be one of: modern, intermediate, got: old found in courier_mta_tls_profiles",
     ),
     "TLS profile of the mailboxes that nobody defined": (

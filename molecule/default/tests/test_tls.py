@@ -13,7 +13,7 @@ import pytest
 
 from tests.tls_matrix import CERTIFICATES, measure, scan, wanted
 
-MODERN = {"smtp": "modern", "submission": "modern", "smtps": "modern", "outbound": "modern"}
+MODERN = {"smtp": "modern", "submission": "modern", "smtps": "modern", "outbound": "modern", "relay": "modern"}
 
 
 @pytest.mark.parametrize("certificate", CERTIFICATES)
