@@ -56,8 +56,8 @@ def test_a_relay_with_a_fault_hears_no_login_and_gets_no_mail(
 
 @pytest.fixture
 def route_of(site):
-    routes = [route for routes in site.facts["mail_routes"].values() for route in routes]
-    return lambda name: next(route for route in routes if route["domain"] == f"{name}.example.net")
+    routes = {route["domain"]: route for route in site.facts["mail_routes"]["providers"]}
+    return lambda name: routes[f"{name}.example.net"]
 
 
 class TestStepsOfSmtp:

@@ -58,3 +58,9 @@ def test_a_program_writes_to_the_world(site, foreign, letter, token, eventually)
 def test_mail_for_a_local_user_reaches_the_contact(site, letter, token, eventually, user):
     site.sendmail(letter, f"root@{site.name}", user)
     assert eventually(lambda: site.inbox(site.accounts["alice"], token))
+
+
+def test_a_route_is_taken_over_its_family_alone(site, foreign, family, letter, token, eventually):
+    site.sendmail(letter, f"root@{site.name}", f"mailbox@by-{family}.example.net")
+    assert eventually(lambda: foreign.received(token))
+    assert site.addresses[family] in foreign.received(token)[0]["Received"]
