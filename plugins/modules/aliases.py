@@ -25,9 +25,9 @@ description:
     of O(accounts) in such a domain, the module adds an alias to itself. Addresses with an extension, such as
     C(user-lists@example.com), go with the rest of the domain.
   - What goes beyond addresses, which are aliases of whole domains and those for programs, is in files of C(aliasdir)
-    whose names begin with C(.courier-catchall-) and C(.courier-program-). The module owns all of these, and removes
-    those that are not wanted any more. (The files that C(makealiases) would write for programs are not found by
-    Courier 1.3.11 and later.)
+    whose names begin with C(.courier-catchall-) and C(.courier-program-), and in C(.courier-default). The module owns
+    all of these, and removes those that are not wanted any more. (The files that C(makealiases) would write for
+    programs are not found by Courier 1.3.11 and later.)
   - Refuses what would lose mail. That is an alias without a target, a target in one of our domains that is neither an
     account nor an alias, aliases that lead in a circle, an alias that takes the mail away from an account, and whatever
     Courier would not match.
@@ -41,7 +41,7 @@ options:
       name:
         description:
           - C(user@example.com), or a bare C(user) for the local domains, or C(@example.com) for everything in a hosted
-            domain that has neither a mailbox nor an alias of its own.
+            domain that has neither a mailbox nor an alias of its own, or V(@) for that in the local domains.
         type: str
         required: true
       targets:
@@ -50,7 +50,8 @@ options:
           - To keep the mail of an account and send a copy elsewhere, name the account among the targets of its alias.
           - "V(|command), as the only target, gives the message to a program, and V(/path) puts it into a Maildir or an
             mbox. Both run as the user C(courier)."
-          - For C(@example.com), either addresses with their domains, to which the mail is forwarded, or one bare NAME.
+          - For C(@example.com), either addresses with their domains, to which the mail is forwarded, or one bare NAME
+            (not for V(@)).
             Courier makes C(NAME-user@me) of C(user@example.com) then, and finds C(.courier-user) or
             C(.courier-default) in the home of NAME, or C(.courier-NAME-default) in C(aliasdir).
         type: list

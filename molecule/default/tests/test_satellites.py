@@ -42,7 +42,7 @@ class TestToTheWorld:
         assert "TLS1.3" in by_ipv6
 
 
-@pytest.mark.parametrize("user", ["root", "www-data"])
+@pytest.mark.parametrize("user", ["root", "www-data", "a-user-that-nobody-told-us-of"])
 def test_mail_for_a_system_user_reaches_the_contact_of_the_site(site, satellite, letter, token, eventually, user):
     satellite.sendmail(letter, f"root@{satellite.name}", user)
     assert eventually(lambda: site.inbox(site.accounts["alice"], token))

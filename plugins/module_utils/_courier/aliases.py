@@ -19,8 +19,11 @@ from typing import NamedTuple
 
 from .domains import DomainError, normalise, wildcards
 
+# The alias for whatever nobody has in the local domains, which share their names, and the file in aliasdir that it is.
+LOCAL_CATCH_ALL = "@"
+LOCAL_DEFAULT = ".courier-default"
 # How the names of the files that aliasdir() makes begin.
-ALIASDIR_PREFIXES = (".courier-catchall-", ".courier-program-")
+ALIASDIR_PREFIXES = (".courier-catchall-", ".courier-program-", LOCAL_DEFAULT)
 
 _ATOM = r"""[^\s\x00-\x20\x7f"#(),.:;<>@\[\\\]]+"""
 _LOCAL_PART = re.compile(rf"(?![|/]){_ATOM}(?:\.{_ATOM})*")
@@ -35,7 +38,7 @@ class AliasError(ValueError):
 class Alias(NamedTuple):
     """A name and where its mail goes instead."""
 
-    name: str  # user@domain, user in a local domain, or @domain for whatever has no mailbox or alias there
+    name: str  # user@domain, user in a local domain, @domain or @ for whatever has no mailbox or alias there
     targets: tuple[str, ...]  # addresses, or a single "|command" or "/path"
 
 
@@ -80,14 +83,15 @@ def render(
                 f"{alias.name} is an account, which gets nothing once there is such an alias; "
                 f"put {alias.name} among the targets too, or remove the account"
             )
-    catch_alls = [entry.name.key for entry in entries.values() if entry.name.key.startswith("@")]
+    written = [entry for key, entry in entries.items() if key != LOCAL_CATCH_ALL]
+    catch_alls = [entry.name.key for entry in written if entry.name.key.startswith("@")]
     if catch_alls and not site.is_local(me):
         raise AliasError(
             f"{catch_alls[0]} needs {me}, the name in me, among the local domains, "
             "because Courier sends the mail of a whole domain to a name in there"
         )
     _refuse_loops({key: _next(entry, entries, mailboxes) for key, entry in entries.items()})
-    lines = [_line(entry) for entry in entries.values()]
+    lines = [_line(entry) for entry in written]
     if catch_alls:
         lines += _own_mail(catch_alls, entries, mailboxes)
     return "".join(lines)
@@ -96,7 +100,8 @@ def render(
 def aliasdir(aliases: Iterable[Alias]) -> dict[str, str]:
     """The files that catch-alls and programs need in Courier's aliasdir, by name. Takes what render() did not refuse.
 
-    Courier makes a bare name of a catch-all into NAME-LOCALPART, and finds .courier-NAME-default for it. Programs
+    Courier makes a bare name of a catch-all into NAME-LOCALPART, and finds .courier-NAME-default for it. What has no
+    such file and no account in a local domain has .courier-default. Programs
     could be in the aliases themselves, but Courier 1.3.11 and later does not find the files that makealiases writes
     for them, because their names hold a +, which is a separator there unless defaultsep says otherwise.
     """
@@ -106,6 +111,8 @@ def aliasdir(aliases: Iterable[Alias]) -> dict[str, str]:
         if detour:
             catch_all = alias.name.startswith("@")
             name = f".courier-{detour.replace('.', ':')}{'-default' if catch_all else ''}"
+            if alias.name == LOCAL_CATCH_ALL:
+                name = LOCAL_DEFAULT
             files[name] = "".join(f"&{target}\n" if catch_all else f"{target}\n" for target in alias.targets)
     return files
 
@@ -146,13 +153,15 @@ class _Site:
         return self._address(address).key
 
     def name(self, name: str) -> _Address:
+        if name == LOCAL_CATCH_ALL:
+            return _Address(name, "local", name)
         if name.startswith("@"):
             domain = self._normalise(name[1:])
             found = _Address(f"@{domain}", self._home(domain), f"@{domain}")
             if found.home == "local":
                 raise AliasError(
                     f"{name}: the domain is local and shares its names with the others that are; "
-                    "only a hosted domain can have a catch-all"
+                    "write @ for a catch-all of all of them"
                 )
         else:
             found = self._address(name)
@@ -193,6 +202,10 @@ class _Site:
             raise AliasError(
                 f"{alias.name} is a catch-all; write addresses with a domain for its targets, "
                 f"or one bare name, of which Courier makes NAME-LOCALPART@{me}"
+            )
+        if alias.name == LOCAL_CATCH_ALL and not _detour(alias):
+            raise AliasError(
+                f"{alias.name} catches what is local already; write addresses with a domain for its targets"
             )
         return [self._target(alias, target) for target in alias.targets]
 
@@ -239,7 +252,11 @@ def _next(entry: _Entry, entries: Mapping[str, _Entry], mailboxes: Mapping[str, 
         catch_all = f"@{target.key.rpartition('@')[2]}"
         if target.key in entries and target.key != entry.name.key:
             found.append(target.key)
-        elif target.home != "hosted" or _is_mailbox(target.key, mailboxes):
+        elif _is_mailbox(target.key, mailboxes):
+            continue
+        elif target.home == "local" and entry.name.key == LOCAL_CATCH_ALL:
+            found.append(LOCAL_CATCH_ALL)
+        elif target.home != "hosted":
             continue
         elif catch_all in entries and entry.name.key.startswith("@"):
             found.append(catch_all)

@@ -89,6 +89,11 @@ WRITTEN = {
         "bob@example.com: bob@example.com\n",
         {".courier-catchall-example:com-default": "&bob@example.com\n&x@remote.example\n"},
     ),
+    "what nobody has in the local domains": (
+        [Alias("@", ("bob@example.com", "x@remote.example")), Alias("root", ("bob@example.com",))],
+        "root: bob@example.com\n",
+        {".courier-default": "&bob@example.com\n&x@remote.example\n"},
+    ),
     "a mailbox with an alias is alone already": (
         [Alias("carol@example.org", ("carol@example.org", "bob@example.com")), Alias("@example.org", ("op",))],
         "carol@example.org: carol@example.org, bob@example.com\n@example.org: op\n",
@@ -216,7 +221,15 @@ REFUSED = {
     "a whole local domain": (
         [Alias("@mx1.example.com", ("op",))],
         "@mx1.example.com: the domain is local and shares its names with the others that are; "
-        "only a hosted domain can have a catch-all",
+        "write @ for a catch-all of all of them",
+    ),
+    "what is local for a name that is": (
+        [Alias("@", ("op",))],
+        "@ catches what is local already; write addresses with a domain for its targets",
+    ),
+    "what is local for an address that is": (
+        [Alias("@", ("nobody@mx1.example.com",))],
+        "the aliases @ -> @ never arrive; let one of them go to a mailbox",
     ),
     "a whole domain for two bare names": (
         [Alias("@example.com", ("op", "bob@example.com"))],
