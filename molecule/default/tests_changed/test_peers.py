@@ -51,6 +51,10 @@ def test_others_do_not(site, answer, host_named, name, family, said):
     assert 500 <= answer(host_named(name.format(other=other)), family, **said) < 600
 
 
+def test_a_server_of_ours_is_not_looked_up_in_blacklists(answer, foreign):
+    assert answer(foreign, "ipv4", sender="somebody@partner.example.net") == 250
+
+
 def test_a_server_of_ours_passes_on_senders_whose_spf_names_others(site, foreign):
     other = {"example.com": "example.org", "example.org": "example.com"}[site.domain]
     with site.smtp(foreign, 587) as smtp:
