@@ -39,7 +39,7 @@ def smarthost_route(smarthost: Mapping[str, Any], hosts: Iterable[Host]) -> dict
         )
     rest = {key: value for key, value in smarthost.items() if key != "host"}
     if host:
-        hubs = [_name(other) for other in hosts if not other.get("mail_smarthost")]
+        hubs = sorted({_name(other) for other in hosts if not other.get("mail_smarthost")})
         if host not in hubs:
             raise AnsibleFilterError(
                 f"mail_smarthost.host is {host}, and no host of this inventory that sends by itself is called that; "
