@@ -243,7 +243,7 @@ def run(hosts, play, tmp_path_factory):
         for case, age in CASES
     }
     inventory = tmp_path_factory.mktemp("refused") / "hosts.json"
-    inventory.write_text(json.dumps({"refused": {"hosts": cases}, "mail_servers": {"children": {"refused": {}}}}))
+    inventory.write_text(json.dumps({"refused": {"hosts": cases}, "full": {"children": {"refused": {}}}}))
     before = {age: state(host) for age, host in hosts.items()}
     results = play("courier.mail.site", f"--inventory={inventory}", "--limit=refused")
     return Run(results, before, {age: state(host) for age, host in hosts.items()})
@@ -271,7 +271,7 @@ def at_stranger(play, tmp_path):
     """What a run says to a host that nobody set up."""
 
     def at_stranger(**facts):
-        (tmp_path / "hosts.json").write_text(json.dumps({"mail_servers": {"hosts": {"stranger.example.net": facts}}}))
+        (tmp_path / "hosts.json").write_text(json.dumps({"full": {"hosts": {"stranger.example.net": facts}}}))
         results = play("courier.mail.site", f"--inventory={tmp_path}/hosts.json", "--limit=stranger.example.net")
         (failed,) = [result.message for result in results if result.outcome == "failed"]
         return failed
