@@ -219,6 +219,11 @@ def inventory() -> dict[str, Any]:
     return json.loads(listing)
 
 
+def with_people() -> list[str]:
+    """The mail servers that are neither satellites nor smarthosts."""
+    return inventory()["full"]["hosts"]
+
+
 def facts(name: str) -> dict[str, Any]:
     return inventory()["_meta"]["hostvars"][name]
 
@@ -254,7 +259,7 @@ def play() -> Callable[..., list[Result]]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for a site is asked once on every mail server of the scenario that has people."""
     if "site" in metafunc.fixturenames:
-        names = inventory()["full" if "full" in inventory() else "mail_servers"]["hosts"]
+        names = with_people()
         metafunc.parametrize("site", names, ids=[facts(name)["bed_image"] for name in names], indirect=True)
 
 
@@ -276,8 +281,8 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 @pytest.fixture(scope="session")
 def sites() -> list[Site]:
-    """All mail servers of the scenario, for what takes too long to do one after the other."""
-    return [Site(name, facts(name)) for name in inventory()["mail_servers"]["hosts"]]
+    """All mail servers with people, for what takes too long to do one after the other."""
+    return [Site(name, facts(name)) for name in with_people()]
 
 
 @pytest.fixture

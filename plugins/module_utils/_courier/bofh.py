@@ -34,6 +34,7 @@ _OPTIONS: dict[str, frozenset[str]] = {
     "BOFHSPFTRUSTME": frozenset(),
     "BOFHSUPPRESSBACKSCATTER": frozenset({"authsmtp", "none", "smtp"}),
 }
+_SPF_CHECKS = ("BOFHSPFFROM", "BOFHSPFHELO", "BOFHSPFMAILFROM")
 _OPTION = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 
 _LINE_BYTES = 8190  # BUFSIZ without the LF and the NUL; what is beyond is read as the next line
@@ -60,6 +61,17 @@ def render(lines: Iterable[str]) -> str:
         if setting:
             earlier[setting] = line
     return "".join(f"{line}\n" for line in lines)
+
+
+def refuse_for_own(lines: Iterable[str]) -> None:
+    """Refuse checks of SPF that hit whoever logs in or may relay, too."""
+    options = dict(words[0].split("=", 1) for keyword, words in map(_split, lines) if keyword == "opt")
+    checked = [f"{name}={options[name]}" for name in _SPF_CHECKS if options.get(name, "off") != "off"]
+    if checked and "BOFHSPFTRUSTME" not in options:
+        raise BofhError(
+            f"'opt {checked[0]}' also refuses our own people and servers, whom the SPF of their domain does not name "
+            "where they are; add opt BOFHSPFTRUSTME=1, which exempts whoever may relay, or =0 if that is meant"
+        )
 
 
 def parse(text: str) -> list[str]:

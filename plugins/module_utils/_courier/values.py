@@ -246,7 +246,9 @@ class Bofh(NamedTuple):
     def render(self, value: object) -> str:
         if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
             raise ValuesError("write a list of lines, such as [maxrcpts 20 hard]")
-        return bofh.render(value)
+        text = bofh.render(value)
+        bofh.refuse_for_own(value)
+        return text
 
     def parse(self, text: str) -> list[str]:
         return bofh.parse(text)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.module_utils._courier.bofh import BofhError, parse, render
+from plugins.module_utils._courier.bofh import BofhError, parse, refuse_for_own, render
 
 ACCEPTED = {
     "a sender": "badfrom user@example.com",
@@ -126,3 +126,16 @@ def test_refuses_what_courier_would_pass_over(lines, sentence):
 @given(st.lists(st.sampled_from([*ACCEPTED.values()]), unique_by=lambda line: line.split()[0]))
 def test_parse_returns_what_render_wrote(lines):
     assert parse(render(lines)) == lines
+
+
+def test_checks_of_spf_are_not_for_our_own_people():
+    check = "opt BOFHSPFMAILFROM=pass,none # by RFC 7208"
+    with pytest.raises(BofhError) as refusal:
+        refuse_for_own(["badfrom @example.net", check])
+    assert str(refusal.value) == (
+        "'opt BOFHSPFMAILFROM=pass,none' also refuses our own people and servers, whom the SPF of their domain does "
+        "not name where they are; add opt BOFHSPFTRUSTME=1, which exempts whoever may relay, or =0 if that is meant"
+    )
+    refuse_for_own([check, "opt BOFHSPFTRUSTME=1"])
+    refuse_for_own([check, "opt BOFHSPFTRUSTME=0"])
+    refuse_for_own(["opt BOFHSPFMAILFROM=off", "opt TARPIT=0"])
