@@ -131,9 +131,14 @@ class Site(Sender):
     @functools.cached_property
     def trust(self) -> Trust:
         """Trust in what this host hands out as its certificate, and in nothing else."""
+        return self.trusting(self.check_output("cat /etc/ssl/mail/mail.crt"), self.name)
+
+    def trusting(self, certificates: str, name: str) -> Trust:
+        """Trust in certificates, whoever signed them, and in a name of this host."""
         trust = Trust(ssl.PROTOCOL_TLS_CLIENT)
-        trust.name = self.name
-        trust.load_verify_locations(cadata=self.check_output("cat /etc/ssl/mail/mail.crt"))
+        trust.name = name
+        trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        trust.load_verify_locations(cadata=certificates)
         return trust
 
     def smtp(self, caller: Host, port: int, family: str = "ipv4", *, tls: bool = True) -> smtplib.SMTP:

@@ -9,7 +9,8 @@ mkdir -p "$directory" && cd "$directory"
 exec 9>lock && flock 9
 
 new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc "$@" 2>/dev/null; }
-[[ -e $issuer.pem ]] || new -x509 -days 30 -subj "/CN=${issuer^} of the bed" -keyout "$issuer.key" -out "$issuer.pem"
+[[ -e $issuer.pem ]] || new -x509 -days 30 -subj "/CN=${issuer^} of the bed" \
+  -addext keyUsage=critical,keyCertSign,cRLSign -keyout "$issuer.key" -out "$issuer.pem"
 new -subj "/CN=$name" -addext "subjectAltName=$(printf ',DNS:%s' "${@:2}" | cut -c2-)" -keyout "$name.key" -out "$name.csr"
 openssl x509 -req -days "${BED_DAYS:-30}" -in "$name.csr" -CA "$issuer.pem" -CAkey "$issuer.key" -copy_extensions copy \
   -out "$name.leaf" 2>/dev/null

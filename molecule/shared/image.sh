@@ -27,7 +27,7 @@ packages=systemd,systemd-sysv,dbus,python3,python3-apt,iproute2,ca-certificates,
 hooks=()
 if [[ $name == world ]]; then
   release=trixie
-  packages+=,bind9,bind9-dnsutils,postfix,postfix-lmdb,dovecot-imapd,openssl
+  packages+=,bind9,bind9-dnsutils,postfix,postfix-lmdb,dovecot-imapd,openssl,pebble
   hooks+=(--customize-hook='systemctl --quiet --root="$1" disable named postfix dovecot')
 fi
 signed="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 # RFC 7468, section 3; the body is anything but another boundary.
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\n[^-]*?-----END \1-----")
 _KEYS = ("PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY")
-_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 # What openssl x509 is asked, and describe() reads.
 DESCRIPTION = (
@@ -143,7 +143,7 @@ def request(names: Sequence[str]) -> str:
     if not names:
         raise PemError("a self-signed certificate needs names")
     for name in names:
-        if not _HOST.fullmatch(name.lower()) or len(name) > 253:
+        if not HOST.fullmatch(name.lower()) or len(name) > 253:
             raise PemError(f"{name!r} is not a host name")
     common = next((name for name in names if len(name) <= 64), "")  # X.520 allows no longer one
     return "\n".join(

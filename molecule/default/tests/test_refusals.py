@@ -122,6 +122,7 @@ REFUSED = {
     "satellites whose bounces nobody reads": (
         {
             "mail_contact": "",
+            "certificates_acme_contact": "alice@example.com",
             "courier_mta_satellites": [{"name": "sat9.example.com", "networks": ["192.0.2.9"]}],
         },
         "sat9.example.com send through this host, and nobody gets what bounces to them",
@@ -169,6 +170,34 @@ REFUSED = {
             "certificates_chain": openssl("req", "-x509", "-newkey", *EC, "-noenc", "-keyout", "/dev/null", *NAME),
         },
         "the key does not belong to the certificate",
+    ),
+    "ACME without a contact": (
+        {"certificates_source": "acme", "certificates_acme_contact": ""},
+        "contact is '', and ACME is not used without somebody who hears when it fails; write a mail address",
+    ),
+    "ACME challenge that there is not": (
+        {"certificates_source": "acme", "certificates_acme_challenge": "dns"},
+        "value of certificates_acme_challenge must be one of: standalone, webroot",
+    ),
+    "ACME with a web server and no directory": (
+        {"certificates_source": "acme", "certificates_acme_challenge": "webroot"},
+        "write it as certificates_acme_webroot, such as /var/www/html",
+    ),
+    "ACME with a directory that is not there": (
+        {
+            "certificates_source": "acme",
+            "certificates_acme_challenge": "webroot",
+            "certificates_acme_webroot": "/srv/nothing",
+        },
+        "certificates_acme_webroot is /srv/nothing, and this host has no such directory",
+    ),
+    "ACME for all names of a domain": (
+        {"certificates_source": "acme", "certificates_names": ["*.example.com"]},
+        "*.example.com: who answers on port 80 proves single hosts only",
+    ),
+    "ACME directory in clear": (
+        {"certificates_source": "acme", "certificates_acme_server": "http://acme.example.net/directory"},
+        "server 'http://acme.example.net/directory' is not the address of an ACME directory",
     ),
     "short name of the host": (
         {"mail_hostname": "mx1"},

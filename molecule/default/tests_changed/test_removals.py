@@ -43,6 +43,15 @@ def test_the_listener_is_closed(site, family):
     assert not site.is_open(465, family)
 
 
+def test_no_certificate_is_renewed_any_more(site):
+    before = site.check_output("cat /etc/ssl/mail/mail.crt")
+    assert "courier-mail" not in site.check_output("certbot certificates")
+    assert not site.run("ls /etc/letsencrypt/live/courier-mail /usr/local/lib/courier-certificate").succeeded
+    site.check_output("certbot renew --force-renewal --no-random-sleep-on-renew")
+    assert site.check_output("cat /etc/ssl/mail/mail.crt") == before
+    assert site.check_output("systemctl show --property=OnFailure certbot.service") == "OnFailure="
+
+
 def test_others_are_where_they_were(site, stranger, letter, token, eventually):
     with site.smtp(stranger, 587) as smtp:
         smtp.login(*site.accounts["bob"])
