@@ -16,7 +16,7 @@ def handshake(program: str, host: str, port: int) -> float:
     """As Courier does it: until the status pipe is closed without a word."""
     ours, theirs = socket.socketpair()
     reader, writer = os.pipe()
-    with socket.create_connection((host, port)) as connection, ours, theirs, os.fdopen(reader) as status:
+    with ours, theirs, socket.create_connection((host, port)) as connection, os.fdopen(reader) as status:
         files = [writer, theirs.fileno(), connection.fileno()]
         names = ("statusfd", "localfd", "remotefd")
         options = [f"-{name}={file}" for name, file in zip(names, files, strict=True)]
@@ -34,4 +34,4 @@ def handshake(program: str, host: str, port: int) -> float:
 
 if __name__ == "__main__":
     program, host, port, times = sys.argv[1:]
-    print(sum(handshake(program, host, int(port)) for _ in range(int(times))) / int(times))
+    print(sum(handshake(program, host, int(port)) for _time in range(int(times))) / int(times))

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -75,7 +74,7 @@ class Session:
         self.number = next(self.numbers)
 
     def record(self, trouble: str | None = None) -> None:
-        (caller, *_), (_address, port, *_) = map(self.writer.get_extra_info, ("peername", "sockname"))
+        caller, port = self.writer.get_extra_info("peername")[0], self.writer.get_extra_info("sockname")[1]
         known = {"connection": self.number, "port": port, "caller": caller, "tls": self.encrypted(), "said": self.said}
         with LOG.open("a") as log:
             log.write(json.dumps(known | {"trouble": trouble}) + "\n")

@@ -1,4 +1,4 @@
-"""The program that certbot runs for a new certificate; files/courier-certificate of the role certificates."""
+"""The program that certbot runs for a new certificate; files/courier_certificate.py of the role certificates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/certificates/files/courier-certificate"
+PROGRAM = Path(__file__).parents[3] / "roles/certificates/files/courier_certificate.py"
 GROUP = grp.getgrgid(os.getgid()).gr_name
 NAMES = ["mx.example.org", "imap.example.org"]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/courier_mta/files/esmtptls"
+PROGRAM = Path(__file__).parents[3] / "roles/courier_mta/files/esmtptls.py"
 TABLE = """\
 relay.example.net,{port} verified MODERN
 [2001:db8::1],{port} unverified MODERN

@@ -1,4 +1,3 @@
-#!/usr/bin/python3 -IS
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -98,8 +97,9 @@ def report(address: str, directory: str) -> None:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(
         f"{name} goes on with the certificate that it has:\n\n{served}\n"
-        f"certbot tries twice a day, and each time that it fails this is written. In the last hour it said:\n\n{journal}\n"
-        "More is in /var/log/letsencrypt. A run of the site's playbook puts right what it can; certbot renew tries at once.\n"
+        "certbot tries twice a day, and each time that it fails this is written. In the last hour it said:\n\n"
+        f"{journal}\nMore is in /var/log/letsencrypt. A run of the site's playbook puts right what it can; "
+        "certbot renew tries at once.\n"
     )
     subprocess.run(["/usr/sbin/sendmail", "-i", address], input=bytes(message), check=True)
 
@@ -109,4 +109,8 @@ def said(*command: str) -> str:
 
 
 if __name__ == "__main__":
-    {"deploy": deploy, "report": report}[sys.argv[1]](*sys.argv[2:])
+    verb, *words = sys.argv[1:]
+    if verb == "deploy":
+        deploy(*words)
+    else:
+        report(*words)
