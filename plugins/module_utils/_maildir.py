@@ -86,7 +86,7 @@ def carry_out(root: MailRoot, work: Sequence[Work]) -> None:
                 for path in item.make:
                     if "/" not in path:
                         _make_in_root(root, base, path)
-            with _rights_of_mail_user(root):
+            with rights_of_mail_user(root):
                 for item in work:
                     for path in item.make:
                         if "/" in path:
@@ -227,7 +227,7 @@ def _give_to_mail_user(root: MailRoot, base: int, path: str) -> None:
 
 def _make_in_root(root: MailRoot, base: int, name: str) -> None:
     try:
-        with _rights_of_mail_user(root):
+        with rights_of_mail_user(root):
             os.mkdir(name, 0o700, dir_fd=base)
     except PermissionError:
         # The mail root is not the mail user's, so nobody can put something else in this place meanwhile.
@@ -236,7 +236,7 @@ def _make_in_root(root: MailRoot, base: int, name: str) -> None:
 
 
 @contextmanager
-def _rights_of_mail_user(root: MailRoot) -> Iterator[None]:
+def rights_of_mail_user(root: MailRoot) -> Iterator[None]:
     if os.geteuid() != 0:  # only root can be somebody else
         yield
         return

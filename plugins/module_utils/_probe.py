@@ -48,6 +48,17 @@ _AUTHDAEMON: _Step = ("PRE . login nobody@invalid", "FAIL")
 PROTOCOLS = (*_TALKS, "authdaemon")
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
 
+# An endpoint as modules take it; the certificate is the path of a PEM file.
+SPEC = {
+    "protocol": {"type": "str", "choices": list(PROTOCOLS), "required": True},
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "port": {"type": "int"},
+    "tls": {"type": "str", "choices": list(TLS), "default": "none"},
+    "certificate": {"type": "path"},
+    "socket": {"type": "path", "default": "/run/courier/authdaemon/socket"},
+}
+PORT_REQUIRED = [("protocol", protocol, ("port",)) for protocol in _TALKS]
+
 
 class NoAnswer(Exception):
     """What was expected and what came, as the second half of a sentence."""

@@ -164,7 +164,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._managed_file import read
 from ..module_utils._pem import PemError, certificates
-from ..module_utils._probe import PROTOCOLS, TLS, Endpoint, NoAnswer, probe
+from ..module_utils._probe import PORT_REQUIRED, SPEC, Endpoint, NoAnswer, probe
 from ..module_utils._units import PROPERTIES, Plan, State, Unit, parse, plan, without_passwords
 
 # Seconds. systemd calls Courier started when its first process is there; it dies of a bad setting some 10 ms later.
@@ -172,14 +172,6 @@ SETTLE = 1.0
 PAUSES = (0.25, 0.5, 1.0, 2.0)  # between attempts, and then the last: each attempt leaves its traces in the journal
 JOURNAL_LINES = 20
 
-ANSWER = {
-    "protocol": {"type": "str", "choices": list(PROTOCOLS), "required": True},
-    "address": {"type": "str", "default": "127.0.0.1"},
-    "port": {"type": "int"},
-    "tls": {"type": "str", "choices": list(TLS), "default": "none"},
-    "certificate": {"type": "path"},
-    "socket": {"type": "path", "default": "/run/courier/authdaemon/socket"},
-}
 UNIT = {
     "name": {"type": "str", "required": True},
     "running": {"type": "bool", "required": True},
@@ -187,8 +179,8 @@ UNIT = {
     "answers": {
         "type": "list",
         "elements": "dict",
-        "options": ANSWER,
-        "required_if": [("protocol", protocol, ("port",)) for protocol in PROTOCOLS if protocol != "authdaemon"],
+        "options": SPEC,
+        "required_if": PORT_REQUIRED,
         "default": [],
     },
 }

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hosts saw of letters, put together: which rows a verification has, and how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Host = Mapping[str, Any]  # a host's variables
+Noted = Mapping[str, Any]  # what the role verify noted of a host
+Letter = Mapping[str, Any]  # as courier.mail.letter returns it
+Delivery = Mapping[str, Any]  # as courier.mail.letter_info returns it
+Row = dict[str, Any]
+
+# Of several recipients behind one alias, the one that matters most to the reader.
+_WORST = ("refused", "waiting", "", "passed", "delivered")
+_COLUMNS = ("result", "direction", "host", "from", "to", "seconds", "what")
+_LONGEST = 60  # characters of a cell that is not the last
+
+
+def verify_arrivals(hosts: Iterable[Host], name: str) -> list[str]:
+    """The ids of messages that others passed on to a host. The documentation is in verify_arrivals.yml."""
+    return sorted(
+        {
+            delivery["next_id"]
+            for host in map(_noted, hosts)
+            for delivery in host.get("deliveries", [])
+            if delivery["peer"] == name and delivery["next_id"]
+        }
+    )
+
+
+def verify_rows(variables: Iterable[Host], days: int = 14) -> list[Row]:
+    """One row for each direction and host. The documentation is in verify_rows.yml."""
+    rows = []
+    hosts = list(map(_noted, variables))
+    for host in hosts:
+        if "letters" not in host:
+            rows.append(_row("all", host["host"], ok=False, what="nothing could be asked there; see the tasks above"))
+            continue
+        rows += [_letter(hosts, host, letter) for letter in host["letters"]]
+        rows += [_read(host, read) for read in [host.get("read")] if read]
+        rows += [_door(host, door, days) for door in host.get("doors", [])]
+    return rows
+
+
+def verify_table(rows: Iterable[Row]) -> list[str]:
+    """Rows as lines for people. The documentation is in verify_table.yml."""
+    cells = [list(_COLUMNS), *([_cell(row[column]) for column in _COLUMNS] for row in rows)]
+    widths = [min(_LONGEST, max(map(len, column))) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line[:-1], widths, strict=False)) + f"  {line[-1]}"
+        for line in cells
+    ]
+
+
+def _noted(variables: Host) -> Noted:
+    return {"host": variables["inventory_hostname"], **variables.get("__verify_noted", {})}
+
+
+def _cell(value: object) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _row(
+    direction: str,
+    host: str,
+    *,
+    ok: bool | None,
+    what: str,
+    sender: str = "",
+    recipient: str = "",
+    seconds: float | None = None,
+) -> Row:
+    return {
+        "result": "skipped" if ok is None else "ok" if ok else "failed",
+        "direction": direction,
+        "host": host,
+        "from": sender,
+        "to": recipient,
+        "seconds": None if seconds is None else round(max(seconds, 0.0), 1),
+        "what": what,
+    }
+
+
+def _letter(hosts: Sequence[Noted], host: Noted, letter: Letter) -> Row:
+    ok, what, at = _fate(hosts, host, letter)
+    return _row(
+        letter["direction"],
+        host["host"],
+        ok=ok,
+        what=what,
+        sender=letter["sender"] or "<>",
+        recipient=letter["recipient"],
+        seconds=at - letter["began"] if at else None,
+    )
+
+
+def _fate(hosts: Sequence[Noted], host: Noted, letter: Letter) -> tuple[bool | None, str, float]:
+    """Whether a letter fared as it should, what became of it, and when."""
+    if letter["skipped"]:
+        return None, letter["skipped"], 0
+    if not letter["accepted"]:
+        if letter["reached"]:
+            return False, f"not taken: {letter['said']}", letter["ended"]
+        return None, f"the controller cannot reach {letter['host']}:{letter['port']}: {letter['said']}", 0
+    for place in hosts:
+        for found in place.get("found", []):
+            if found["mark"] == letter["mark"] and found["report"] == (letter["proof"] == "report"):
+                what = "report in" if found["report"] else "in"
+                over = f", over {found['tls']}" if found["tls"] else ""
+                return letter["proof"] != "outside", f"{what} {found['folder']} of {found['mailbox']}{over}", found["at"]
+
+    delivery, where = _last(hosts, host, letter)
+    if delivery is None:
+        return False, f"nothing is known of it on {host['name']}", 0
+    outside = delivery["outcome"] == "passed" and delivery["peer"] not in {one.get("name") for one in hosts}
+    known = any(letter["mailbox"] in place.get("mailboxes", []) for place in hosts)
+    what = _sentence(delivery, where)
+    if letter["proof"] == "report":
+        return False, f"no report came: {what}", delivery["at"]
+    if letter["proof"] == "outside":
+        return outside, what, delivery["at"]
+    # The mailbox may be with somebody else, and a .courier of its owner may lead elsewhere.
+    return delivery["outcome"] == "delivered" or (outside and not known), what, delivery["at"]
+
+
+def _last(hosts: Sequence[Noted], host: Noted, letter: Letter) -> tuple[Delivery | None, str]:
+    """Where a letter ended, following it from host to host."""
+    last, where = None, host["name"]
+    there = [one for one in host.get("deliveries", []) if one["mark"] == letter["mark"]]
+    seen = set()
+    while there:
+        last = min(there, key=lambda one: _WORST.index(one["outcome"]))
+        follow = (last["peer"], last["next_id"])
+        if last["outcome"] != "passed" or not last["next_id"] or follow in seen:
+            break
+        seen.add(follow)
+        there = [
+            one
+            for place in hosts
+            if place.get("name") == last["peer"]
+            for one in place.get("deliveries", [])
+            if one["id"] == last["next_id"]
+        ]
+        where = last["peer"] if there else where
+    return last, where
+
+
+def _sentence(delivery: Delivery, where: str) -> str:
+    said = delivery["said"]
+    return {
+        "delivered": f"delivered on {where} for {delivery['recipient']}, and not in the mailbox",
+        "passed": f"{delivery['peer']} took it from {where}: {said}",
+        "waiting": f"waits on {where}: {said}",
+        "refused": f"came back from {where}: {said}",
+        "": f"on its way on {where} when the time was over",
+    }[delivery["outcome"]]
+
+
+def _read(host: Noted, read: Mapping[str, Any]) -> Row:
+    return _row(
+        "read: IMAP", host["host"], ok=read["ok"], what=read["said"], recipient=read["user"], seconds=read["seconds"]
+    )
+
+
+def _door(host: Noted, door: Mapping[str, Any], days: int) -> Row:
+    left, ok, what = door["days"], door["ok"], door["said"]
+    if left is not None:
+        what += f", certificate for {left} days" if left >= 0 else f", certificate expired {-left} days ago"
+        ok = ok and left >= days
+    return _row("door", host["host"], ok=ok, what=what, recipient=door["door"], seconds=door["seconds"])
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"verify_arrivals": verify_arrivals, "verify_rows": verify_rows, "verify_table": verify_table}

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Courier's lines in the journal: what became of which message, for which recipient.
+
+Knows texts only. Lines are those of `journalctl -o short-unix` for IDENTIFIERS: of processes that end at once the
+journal does not know the unit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+IDENTIFIERS = ("courierd", "courieresmtp", "courierlocal")
+
+_LINE = re.compile(r"(?P<at>\d+\.\d+) \S+ (?:courierd|courieresmtp|courierlocal)\[\d+\]: (?P<said>.*)")
+# The first of the three parts of an id is where the file is. Only the others are told to the peer.
+_ID = r"id=[0-9A-F]+\.(?P<id>[0-9A-F]+\.[0-9A-F]+)"
+_STARTED = re.compile(rf"started,{_ID},from=<(?P<sender>[^>]*)>,module=(?P<module>\w+),.*,addr=<(?P<recipient>[^>]*)>")
+_SAID = re.compile(
+    rf"{_ID},from=<(?P<sender>[^>]*)>,addr=<(?P<recipient>[^>]*)>(?:,size=\d+)?(?P<kind>: |,success: |,status: )(?P<rest>.*)"
+)
+_PEER = re.compile(r"delivered: (?P<name>\S+)")
+_ACCEPTED = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
+_OUTCOMES = {"success": "passed", "deferred": "waiting", "failure": "refused"}
+
+
+class Delivery(NamedTuple):
+    """One message for one recipient."""
+
+    id: str  # as the peer was told it
+    sender: str
+    recipient: str
+    outcome: str = ""  # delivered to a mailbox, passed on, waiting, refused; nothing yet
+    said: str = ""  # the reply, or the reason
+    peer: str = ""  # the host that took it
+    at: float = 0.0  # when, in seconds since 1970
+
+    @property
+    def moment(self) -> int:
+        """The second in which Courier took the message; its id begins with it."""
+        return int(self.id.partition(".")[0], 16)
+
+    @property
+    def settled(self) -> bool:
+        return bool(self.outcome)
+
+    @property
+    def next_id(self) -> str:
+        """How a Courier that took it calls it, by its reply."""
+        found = _ACCEPTED.search(self.said) if self.outcome == "passed" else None
+        return found[0] if found else ""
+
+
+def read(lines: Iterable[str]) -> list[Delivery]:
+    """The deliveries that these lines tell of, the last word about each."""
+    found: dict[tuple[str, str], Delivery] = {}
+    for line in lines:
+        if not (matched := _LINE.fullmatch(line.rstrip("\n"))):
+            continue
+        at, said = float(matched["at"]), matched["said"]
+        if started := _STARTED.fullmatch(said):
+            if started["module"] != "dsn":  # the report about a message is a message of its own
+                key = started["id"], started["recipient"]
+                # Tried again: it waits no longer.
+                found[key] = Delivery(*key[:1], started["sender"], key[1], at=at)
+        elif told := _SAID.fullmatch(said):
+            key = told["id"], told["recipient"]
+            before = found.get(key) or Delivery(key[0], told["sender"], key[1])
+            found[key] = _hear(before, told["kind"], told["rest"])._replace(at=at)
+    return list(found.values())
+
+
+def _hear(before: Delivery, kind: str, rest: str) -> Delivery:
+    if kind == ": ":
+        # A reply of several lines, or the reason.
+        return before._replace(said=f"{before.said} {rest}".strip())
+    if kind == ",success: ":
+        if peer := _PEER.match(rest):
+            return before._replace(outcome="passed", peer=peer["name"])
+        return before._replace(outcome="delivered", said=rest)
+    if before.outcome:
+        return before
+    return before._replace(outcome=_OUTCOMES.get(rest, ""))
+
+
+def sent_by(deliveries: Iterable[Delivery], sender: str, recipient: str, began: float, ended: float) -> str:
+    """The id of the message that a program of this host handed in between two moments, or nothing.
+
+    sendmail does not tell it. Where aliases stand for the recipient the log has other names, so the recipient
+    decides only among several.
+    """
+    fitting = [
+        one for one in deliveries if one.sender == sender and int(began) <= one.moment <= int(ended)
+    ]  # fmt: skip
+    exact = [one for one in fitting if one.recipient.lower() == recipient.lower()]
+    ids = list(dict.fromkeys(one.id for one in exact or fitting))
+    return ids[-1] if ids else ""

@@ -1,0 +1,261 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: letter_info
+short_description: Say what became of letters on this host
+version_added: 0.1.0
+author: The courier.mail contributors (@courier-mail)
+description:
+  - Looks for the letters of M(courier.mail.letter) in Courier's lines in the journal and in the mailboxes of this host,
+    until it knows what became of each that was sent here and of each that has its mailbox here, or the time is over.
+  - Letters travel. On another host it is asked again with the ids by which that host knows them.
+options:
+  letters:
+    description: What M(courier.mail.letter) returned, of all hosts together.
+    type: list
+    elements: dict
+    required: true
+  own:
+    description: The marks of those that were handed to the Courier of this host.
+    type: list
+    elements: str
+    default: []
+  ids:
+    description: Ids of messages that other hosts passed on to this one.
+    type: list
+    elements: str
+    default: []
+  since:
+    description: The time in seconds since 1970 before which nothing is looked at.
+    type: float
+    required: true
+  timeout:
+    description: Seconds to wait.
+    type: int
+    default: 60
+  imap:
+    description: How to look for letters to one address by IMAP.
+    type: dict
+    suboptions:
+      user:
+        description: The address.
+        type: str
+        required: true
+      password:
+        description: Its password.
+        type: str
+        required: true
+      port:
+        description: The port of this host, where TLS begins at once.
+        type: int
+        default: 993
+      certificate:
+        description: A PEM file. Its first certificate is the one that the handshake must bring.
+        type: path
+        required: true
+attributes:
+  check_mode:
+    support: full
+    description: Looks all the same.
+  diff_mode:
+    support: none
+    description: There is nothing to show.
+"""
+
+EXAMPLES = r"""
+- name: Say what became of them
+  courier.mail.letter_info:
+    letters: "{{ sent.letters }}"
+    own: "{{ sent.letters | map(attribute='mark') }}"
+    since: "{{ ansible_facts['date_time']['epoch'] }}"
+"""
+
+RETURN = r"""
+deliveries:
+  description: What the journal says of them, one entry for each message and recipient.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: How Courier calls it.
+      type: str
+    mark:
+      description: The mark, where the letter was handed to this host's Courier.
+      type: str
+    recipient:
+      description: The recipient, after aliases.
+      type: str
+    outcome:
+      description: One of delivered, passed, waiting, refused, or empty where nothing is known yet.
+      type: str
+    said:
+      description: The reply or the reason.
+      type: str
+    peer:
+      description: The host that took it.
+      type: str
+    next_id:
+      description: How that host calls it, if it is a Courier.
+      type: str
+    at:
+      description: When, in seconds since 1970.
+      type: float
+found:
+  description: The letters in mailboxes, and reports about letters.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    mark:
+      description: The mark of the letter.
+      type: str
+    mailbox:
+      description: Whose mailbox it is.
+      type: str
+    folder:
+      description: The folder.
+      type: str
+    report:
+      description: Whether it is a report about the letter.
+      type: bool
+    tls:
+      description: The TLS version over which this host took it.
+      type: str
+    at:
+      description: When it came, in seconds since 1970.
+      type: float
+mailboxes:
+  description: The addresses of the letters that have a mailbox here.
+  returned: success
+  type: list
+  elements: str
+read:
+  description: What became of the look by IMAP.
+  returned: with O(imap)
+  type: dict
+  contains:
+    ok:
+      description: Whether the letters to the address are there.
+      type: bool
+    said:
+      description: What was seen.
+      type: str
+    seconds:
+      description: How long it took.
+      type: float
+"""
+
+import imaplib
+import ssl
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._courier.journal import IDENTIFIERS, read, sent_by
+from ..module_utils._letters import find, parse_authtest
+from ..module_utils._managed_file import read as read_file
+from ..module_utils._pem import certificates
+
+PAUSE = 1.0
+PATIENCE = 30
+
+IMAP = {
+    "user": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "port": {"type": "int", "default": 993},
+    "certificate": {"type": "path", "required": True},
+}
+SPEC = {
+    "letters": {"type": "list", "elements": "dict", "required": True},
+    "own": {"type": "list", "elements": "str", "default": []},
+    "ids": {"type": "list", "elements": "str", "default": []},
+    "since": {"type": "float", "required": True},
+    "timeout": {"type": "int", "default": 60},
+    "imap": {"type": "dict", "options": IMAP},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    sent = [letter for letter in module.params["letters"] if letter["accepted"]]
+    own = [letter for letter in sent if letter["mark"] in module.params["own"]]
+    mailboxes = [
+        mailbox
+        for address in sorted({letter["mailbox"] for letter in sent if letter["mailbox"]})
+        if (mailbox := parse_authtest(address, module.run_command(["/usr/sbin/authtest", address])[1]))
+    ]
+    here = {mailbox.address for mailbox in mailboxes}
+    awaited = {(letter["mark"], letter["proof"] == "report") for letter in sent if letter["mailbox"] in here}
+    marks = [letter["mark"] for letter in sent]
+
+    deadline = time.monotonic() + module.params["timeout"]
+    while True:
+        deliveries = read(journal(module))
+        names = {letter["id"] or sent_by(deliveries, *moment(letter)): letter["mark"] for letter in own}
+        wanted = {*filter(None, names), *module.params["ids"]}
+        ours = [delivery for delivery in deliveries if delivery.id in wanted]
+        found = [one for mailbox in mailboxes for one in find(mailbox, marks, module.params["since"])]
+        known = {delivery.id for delivery in ours}
+        if (
+            "" not in names
+            and wanted <= known
+            and all(delivery.settled for delivery in ours)
+            and awaited <= {(one.mark, one.report) for one in found}
+        ) or time.monotonic() > deadline:
+            break
+        time.sleep(PAUSE)
+
+    result: dict[str, Any] = {
+        "deliveries": [delivery._asdict() | {"next_id": delivery.next_id, "mark": names.get(delivery.id, "")} for delivery in ours],
+        "found": [one._asdict() for one in found],
+        "mailboxes": sorted(here),
+    }
+    if module.params["imap"]:
+        inbox = [one.mark for one in found if one.folder == "INBOX" and not one.report and one.mailbox == module.params["imap"]["user"]]
+        result["read"] = {"user": module.params["imap"]["user"]} | look(inbox, **module.params["imap"])
+    module.exit_json(changed=False, **result)
+
+
+def journal(module: AnsibleModule) -> list[str]:
+    identifiers = [argument for identifier in IDENTIFIERS for argument in ("-t", identifier)]
+    since = f"--since=@{int(module.params['since'])}"
+    command = ["journalctl", "--no-pager", "--quiet", "-o", "short-unix", since, *identifiers]
+    code, stdout, stderr = module.run_command(command, errors="surrogate_then_replace")
+    if code != 0 and stderr.strip():
+        module.fail_json(msg=f"journalctl: {stderr.strip().splitlines()[-1]}")
+    return str(stdout).splitlines()
+
+
+def moment(letter: dict[str, Any]) -> tuple[str, str, float, float]:
+    return letter["sender"], letter["recipient"], letter["began"], letter["ended"]
+
+
+def look(wanted: list[str], user: str, password: str, port: int, certificate: str) -> dict[str, Any]:
+    """Whether the letters to an address can be read by IMAP."""
+    start = time.monotonic()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    ok, said = False, ""
+    try:
+        with imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=context, timeout=PATIENCE) as imap:
+            pem = certificates(read_file(certificate) or "", certificate)[0]
+            if imap.sock.getpeercert(True) != ssl.PEM_cert_to_DER_cert(pem):
+                return {"ok": False, "said": f"it does not serve the certificate of {certificate}", "seconds": 0.0}
+            imap.login(user, password)
+            imap.select(readonly=True)
+            there = [mark for mark in wanted if imap.search(None, "SUBJECT", mark)[1] not in ([b""], [None])]
+            ok = bool(there) and there == wanted
+            said = f"{len(there)} of {len(wanted)} letters read"
+    except (OSError, imaplib.IMAP4.error) as error:
+        said = str(error)
+    return {"ok": ok, "said": said, "seconds": time.monotonic() - start}
+
+
+if __name__ == "__main__":
+    main()

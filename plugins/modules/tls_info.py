@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tls_info
+short_description: Say what each door of a mail server answers, and how long its certificate lasts
+version_added: 0.1.0
+author: The courier.mail contributors (@courier-mail)
+description:
+  - Talks to each door once, as a client would, and shakes hands for TLS where it has TLS. A door that does not answer,
+    or serves another certificate than the file has, is no failure of the module. The result says so.
+options:
+  doors:
+    description: Where the daemons listen, as O(courier.mail.units#module:units[].answers) has it.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      protocol:
+        description: What is spoken there. V(authdaemon) is asked for an account that no host has.
+        type: str
+        choices: [smtp, imap, pop3, authdaemon]
+        required: true
+      address:
+        description: The address, IPv4 or IPv6.
+        type: str
+        default: 127.0.0.1
+      port:
+        description: The port; needed by all protocols but V(authdaemon).
+        type: int
+      tls:
+        description: V(starttls) is a handshake after STARTTLS (STLS in POP3), V(implicit) one at once, V(none) none.
+        type: str
+        choices: [none, starttls, implicit]
+        default: none
+      certificate:
+        description: A PEM file on the host. Its first certificate is the one that the handshake must bring.
+        type: path
+      socket:
+        description: Where V(authdaemon) listens.
+        type: path
+        default: /run/courier/authdaemon/socket
+attributes:
+  check_mode:
+    support: full
+    description: Asks all the same.
+  diff_mode:
+    support: none
+    description: There is nothing to show.
+"""
+
+EXAMPLES = r"""
+- name: See how long the certificate of the submission port lasts
+  courier.mail.tls_info:
+    doors:
+      - {protocol: smtp, port: 587, tls: starttls, certificate: /etc/ssl/mail/mail.pem}
+"""
+
+RETURN = r"""
+doors:
+  description: What each of them answered, in the order given.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    door:
+      description: The door.
+      type: str
+      sample: smtp 127.0.0.1:587 STARTTLS
+    ok:
+      description: Whether it answered, with the certificate of the file.
+      type: bool
+    said:
+      description: The TLS version, or what was wrong.
+      type: str
+      sample: TLSv1.3
+    days:
+      description: Whole days until the certificate of the file expires; nothing where there is none.
+      type: int
+    seconds:
+      description: How long the answer took.
+      type: float
+"""
+
+import ssl
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._managed_file import read
+from ..module_utils._openssl import OpenSSL
+from ..module_utils._pem import PemError, certificates
+from ..module_utils._probe import PORT_REQUIRED, SPEC, Endpoint, NoAnswer, probe
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "doors": {
+                "type": "list",
+                "elements": "dict",
+                "options": SPEC,
+                "required_if": PORT_REQUIRED,
+                "required": True,
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, doors=[ask(OpenSSL(module), door) for door in module.params["doors"]])
+
+
+def ask(openssl: OpenSSL, door: dict[str, Any]) -> dict[str, Any]:
+    start, days, path = time.monotonic(), None, door["certificate"]
+    endpoint = Endpoint(**door | {"certificate": None})
+    try:
+        if path:
+            pem = certificates(read(path) or "", path)[0]
+            days = (openssl.describe([pem])[0].not_after - datetime.now(UTC)).days
+            endpoint = endpoint._replace(certificate=ssl.PEM_cert_to_DER_cert(pem))
+        said, ok = probe(endpoint).removeprefix(str(endpoint)).strip() or "answers", True
+    except (NoAnswer, PemError) as error:
+        said, ok = str(error), False
+    seconds = time.monotonic() - start
+    return {"door": str(endpoint), "ok": ok, "said": said, "days": days, "seconds": seconds}
+
+
+if __name__ == "__main__":
+    main()
