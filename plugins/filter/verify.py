@@ -17,6 +17,7 @@ Row = dict[str, Any]
 # Of several recipients behind one alias, the one that matters most to the reader.
 _WORST = ("refused", "waiting", "", "passed", "delivered")
 _COLUMNS = ("result", "direction", "host", "from", "to", "seconds", "what")
+_HERE = "127.0.0.1"
 _LONGEST = 60  # characters of a cell that is not the last
 
 
@@ -103,7 +104,7 @@ def _fate(hosts: Sequence[Noted], host: Noted, letter: Letter) -> tuple[bool | N
     if letter["skipped"]:
         return None, letter["skipped"], 0
     if not letter["accepted"]:
-        if letter["reached"]:
+        if letter["reached"] or letter["host"] == _HERE:
             return False, f"not taken: {letter['said']}", letter["ended"]
         return None, f"the controller cannot reach {letter['host']}:{letter['port']}: {letter['said']}", 0
     for place in hosts:
@@ -124,7 +125,8 @@ def _fate(hosts: Sequence[Noted], host: Noted, letter: Letter) -> tuple[bool | N
     if letter["proof"] == "outside":
         return outside, what, delivery["at"]
     # The mailbox may be with somebody else, and a .courier of its owner may lead elsewhere.
-    return delivery["outcome"] == "delivered" or (outside and not known), what, delivery["at"]
+    delivered = delivery["outcome"] == "delivered" and delivery["recipient"].lower() == letter["mailbox"].lower()
+    return delivered or (outside and not known), what, delivery["at"]
 
 
 def _last(hosts: Sequence[Noted], host: Noted, letter: Letter) -> tuple[Delivery | None, str]:

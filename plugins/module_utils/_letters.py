@@ -24,7 +24,7 @@ from ._maildir import MailRoot, rights_of_mail_user
 # So that people, and their filters, know one that they come to see.
 SUBJECT = "courier.mail verify"
 _ENOUGH = 1 << 16  # bytes: the letter, or a report with its header
-_TLS = re.compile(r"\((?:SSL|TLS): *(TLS[\d.]+)")
+_TLS = re.compile(r"\b(?:SSL|TLS): *(TLS[\d.]+)")
 
 
 class Mailbox(NamedTuple):

@@ -14,10 +14,9 @@ description:
   - A letter that a server does not take is no failure of the module. The result says what the server said.
 options:
   letters:
-    description: The letters, sent one after the other.
+    description: The letters, sent one after the other. Needed for O(state=present).
     type: list
     elements: dict
-    required: true
     suboptions:
       direction:
         description: What the letter is to prove, for people to read.
@@ -69,19 +68,23 @@ options:
         description: Why the letter is not sent, where that is so. It is only handed on.
         type: str
         default: ""
-      mark:
-        description: Of letters that were sent, to take them out of mailboxes. Given to others, it is not used.
-        type: str
-        default: ""
   state:
     description:
-      - V(present) sends. V(absent) takes the letters with these marks out of the mailboxes of their addresses as far as
-        these are on this host, and the reports about them as well.
+      - V(present) sends. V(absent) takes the letters with these marks out of mailboxes of this host, and the reports
+        about them as well.
     type: str
     choices: [present, absent]
     default: present
+  marks:
+    description: Marks of letters that were sent. Needed for O(state=absent).
+    type: list
+    elements: str
+  mailboxes:
+    description: Addresses in whose mailboxes they may be. Needed for O(state=absent). One that has none here is passed over.
+    type: list
+    elements: str
   since:
-    description: For V(absent), the time in seconds since 1970 before which nothing is looked at.
+    description: For O(state=absent), the time in seconds since 1970 before which nothing is looked at.
     type: float
     default: 0
   timeout:
@@ -179,15 +182,16 @@ LETTER = {
     "user": {"type": "str", "default": ""},
     "password": {"type": "str", "no_log": True},
     "skipped": {"type": "str", "default": ""},
-    "mark": {"type": "str", "default": ""},
 }
 SPEC = {
-    "letters": {"type": "list", "elements": "dict", "options": LETTER, "required": True},
+    "letters": {"type": "list", "elements": "dict", "options": LETTER},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "marks": {"type": "list", "elements": "str"},
+    "mailboxes": {"type": "list", "elements": "str"},
     "since": {"type": "float", "default": 0},
     "timeout": {"type": "int", "default": 20},
 }
-UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
+KNOCK = 5.0  # seconds
 TOLD = ("direction", "sender", "recipient", "proof", "mailbox", "host", "port", "skipped")
 
 
@@ -196,7 +200,14 @@ class RefusedError(Exception):
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=SPEC,
+        required_if=[("state", "present", ("letters",)), ("state", "absent", ("marks", "mailboxes"))],
+        supports_check_mode=True,
+    )
+    if module.params["state"] == "absent":
+        removed = [] if module.check_mode else take_out(module)
+        module.exit_json(changed=bool(removed), removed=removed)
     letters = module.params["letters"]
     for letter in letters:
         if letter["user"] and (letter["tls"] == "none" or not letter["certificate"]):
@@ -204,9 +215,6 @@ def main() -> None:
                 msg=f"{letter['direction'] or letter['recipient']}: a password goes to a server that proves itself only; "
                 "write tls starttls or implicit, and the certificate of the server"
             )
-    if module.params["state"] == "absent":
-        removed = take_out(module, letters)
-        module.exit_json(changed=bool(removed), removed=removed)
     sent = [send(module, letter) for letter in letters]
     module.exit_json(changed=any(not one["skipped"] for one in sent), letters=sent)
 
@@ -224,17 +232,26 @@ def send(module: AnsibleModule, letter: dict[str, Any]) -> dict[str, Any]:
     if letter["skipped"]:
         return result
     if module.check_mode:
-        return result | {"said": "would be sent"}
+        return result | {"skipped": "would be sent"}
     message = compose(result["mark"], letter["sender"], letter["recipient"], socket.getfqdn())
     try:
         said = by_smtp(letter, message, module.params["timeout"]) if letter["host"] else by_sendmail(module, letter, message)
         found = re.search(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b", said)
         result |= {"accepted": True, "reached": True, "said": said, "id": found[0] if found else ""}
     except (OSError, smtplib.SMTPException, PemError, RefusedError) as error:
-        # The network in between may let nothing out on port 25, and that says nothing of the host.
-        unreachable = isinstance(error, (TimeoutError, socket.gaierror)) or getattr(error, "errno", None) in UNREACHABLE
-        result |= {"said": words(error), "reached": not unreachable}
+        result |= {"said": words(error), "reached": not letter["host"] or answers(letter["host"], letter["port"])}
     return result | {"ended": time.time()}
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether anything came back from there. A network may let nothing out on port 25, which says nothing of the host."""
+    try:
+        socket.create_connection((host, port), KNOCK).close()
+    except (TimeoutError, socket.gaierror):
+        return False
+    except OSError as error:
+        return error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH)
+    return True
 
 
 def by_sendmail(module: AnsibleModule, letter: dict[str, Any], message: bytes) -> str:
@@ -281,15 +298,11 @@ def words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def take_out(module: AnsibleModule, letters: list[dict[str, Any]]) -> list[str]:
+def take_out(module: AnsibleModule) -> list[str]:
     removed = []
-    if module.check_mode:
-        return []
-    marks = [letter["mark"] for letter in letters if letter["mark"]]
-    for address in sorted({letter["mailbox"] for letter in letters if letter["mailbox"]}):
-        mailbox = parse_authtest(address, module.run_command(["/usr/sbin/authtest", address])[1])
-        if mailbox:
-            found = find(mailbox, marks, module.params["since"])
+    for address in module.params["mailboxes"]:
+        if mailbox := parse_authtest(address, module.run_command(["/usr/sbin/authtest", address])[1]):
+            found = find(mailbox, module.params["marks"], module.params["since"])
             remove(mailbox, found)
             removed += [letter.path for letter in found]
     return removed

@@ -18,7 +18,7 @@ IDENTIFIERS = ("courierd", "courieresmtp", "courierlocal")
 _LINE = re.compile(r"(?P<at>\d+\.\d+) \S+ (?:courierd|courieresmtp|courierlocal)\[\d+\]: (?P<said>.*)")
 # The first of the three parts of an id is where the file is. Only the others are told to the peer.
 _ID = r"id=[0-9A-F]+\.(?P<id>[0-9A-F]+\.[0-9A-F]+)"
-_STARTED = re.compile(rf"started,{_ID},from=<(?P<sender>[^>]*)>,module=(?P<module>\w+),.*,addr=<(?P<recipient>[^>]*)>")
+_STARTED = re.compile(rf"started,{_ID},from=<(?P<sender>[^>]*)>,module=(?P<module>\w+),host=(?P<host>.*),addr=<(?P<recipient>[^>]*)>")
 _SAID = re.compile(
     rf"{_ID},from=<(?P<sender>[^>]*)>,addr=<(?P<recipient>[^>]*)>(?:,size=\d+)?(?P<kind>: |,success: |,status: )(?P<rest>.*)"
 )
@@ -62,10 +62,11 @@ def read(lines: Iterable[str]) -> list[Delivery]:
             continue
         at, said = float(matched["at"]), matched["said"]
         if started := _STARTED.fullmatch(said):
-            if started["module"] != "dsn":  # the report about a message is a message of its own
+            # The report about a message is a message of its own, and a catch-all says later who it is.
+            if started["module"] != "dsn" and not started["host"].startswith("alias!"):
                 key = started["id"], started["recipient"]
                 # Tried again: it waits no longer.
-                found[key] = Delivery(*key[:1], started["sender"], key[1], at=at)
+                found[key] = Delivery(started["id"], started["sender"], started["recipient"], at=at)
         elif told := _SAID.fullmatch(said):
             key = told["id"], told["recipient"]
             before = found.get(key) or Delivery(key[0], told["sender"], key[1])
@@ -92,9 +93,7 @@ def sent_by(deliveries: Iterable[Delivery], sender: str, recipient: str, began: 
     sendmail does not tell it. Where aliases stand for the recipient the log has other names, so the recipient
     decides only among several.
     """
-    fitting = [
-        one for one in deliveries if one.sender == sender and int(began) <= one.moment <= int(ended)
-    ]  # fmt: skip
+    fitting = [one for one in deliveries if one.sender == sender and int(began) <= one.moment <= int(ended)]
     exact = [one for one in fitting if one.recipient.lower() == recipient.lower()]
     ids = list(dict.fromkeys(one.id for one in exact or fitting))
     return ids[-1] if ids else ""

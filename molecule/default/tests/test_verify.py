@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook verify on a site where all is well, and on one where something is not."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.playbook import play
+
+STRANGER = "nobody-here@example.net"
+HUB = "mx1.example.com"
+SATELLITE = "sat1.example.com"
+
+
+class Verification(NamedTuple):
+    code: int
+    said: str
+    rows: list[dict[str, Any]]
+    outcomes: dict[str, set[str]]  # by task
+
+    def failed(self) -> set[tuple[str, str]]:
+        return {(row["host"], row["direction"]) for row in self.rows if row["result"] == "failed"}
+
+
+@pytest.fixture(scope="module")
+def verify(tmp_path_factory):
+    """Run the playbook with other variables, on all hosts or some."""
+
+    def verify(*arguments: str, **variables: Any) -> Verification:
+        report = tmp_path_factory.mktemp("verify") / "verify.json"
+        given = json.dumps(variables | {"mail_verify_report": str(report)})
+        sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
+        done, record = play(*sources, *arguments, "-e", given, "courier.mail.verify", ANSIBLE_FORKS="10")
+        print(done.stdout, done.stderr)
+        outcomes: dict[str, set[str]] = {}
+        for result in record:
+            outcomes.setdefault(result["task"].rpartition(" : ")[2], set()).add(result["outcome"])
+        rows = json.loads(report.read_text())["rows"] if report.exists() else []
+        return Verification(done.returncode, done.stdout, rows, outcomes)
+
+    return verify
+
+
+@pytest.fixture(scope="module")
+def well(verify):
+    return verify()
+
+
+class TestASiteWhereAllIsWell:
+    def test_passes(self, well):
+        assert well.failed() == set()
+        assert well.code == 0
+
+    def test_has_a_row_for_each_direction(self, well, site):
+        assert {row["direction"] for row in well.rows if row["host"] == site.name and row["result"] == "ok"} == {
+            "in: local",
+            "in: foreign",
+            "in: foreign, for a satellite",
+            "in: authenticated, 587",
+            "in: authenticated, 465",
+            "out: foreign or by a route",
+            "out: report",
+            "read: IMAP",
+            "door",
+        }
+
+    def test_follows_the_mail_of_satellites_to_its_end(self, well, site, satellite):
+        rows = {row["direction"]: row for row in well.rows if row["host"] == satellite.name}
+        assert set(rows) == {"in: satellite", "out: smarthost", "out: report", "door"}
+        assert rows["in: satellite"]["what"].startswith(f"in INBOX of {site.accounts['alice'].address}, over TLS1.3")
+        # The hub gives it to the world, the smarthost to its provider.
+        taker = "mx.example.net" if satellite.name.startswith("sat1") else "relay.example.net"
+        assert rows["out: smarthost"]["what"].startswith(f"{taker} took it from ")
+
+    def test_says_how_long_certificates_last(self, well, site):
+        doors = {row["to"]: row["what"] for row in well.rows if row["host"] == site.name and row["direction"] == "door"}
+        assert set(doors) == {
+            "smtp 127.0.0.1:25 STARTTLS",
+            "smtp 127.0.0.1:587 STARTTLS",
+            "smtp 127.0.0.1:465",
+            "imap 127.0.0.1:993",
+        }
+        assert all("TLSv1.3, certificate for " in what for what in doors.values())
+
+    def test_prints_each_row(self, well):
+        assert all(row["what"].replace('"', '\\"') in well.said for row in well.rows)
+
+    def test_says_no_password(self, well):
+        assert "correct horse" not in well.said
+
+    def test_leaves_nothing_in_the_mailboxes(self, well, site):
+        for name in ("alice", "bob"):
+            assert site.inbox(site.accounts[name], "courier.mail verify") == []
+
+
+def test_a_dry_run_sends_nothing(verify):
+    dry = verify("--check")
+    assert dry.code == 0
+    assert "would be sent" in dry.said
+    assert "skipped" in dry.outcomes["Fail if a row failed"]
+
+
+def test_a_recipient_who_is_refused_fails_alone(verify):
+    run = verify("--limit", HUB, mail_verify_recipients=["mailbox@example.net", STRANGER])
+    (row,) = [row for row in run.rows if row["result"] == "failed"]
+    assert (row["host"], row["to"]) == (HUB, STRANGER)
+    assert "User unknown" in row["what"]
+    assert run.outcomes["Fail if a row failed"] == {"failed"}
+    assert STRANGER in run.said.rpartition("rows failed")[2]
+    assert run.code != 0
+
+
+def test_a_certificate_that_expires_soon_fails(verify):
+    run = verify("--limit", SATELLITE, verify_days=9999)
+    assert run.failed() == {(SATELLITE, "door")}
+    assert run.code != 0
+
+
+class TestAHubThatDoesNotDeliver:
+    @pytest.fixture(scope="class")
+    def stuck(self, verify, host_named):
+        hub = host_named(HUB)
+        hub.check_output("systemctl stop courier")
+        try:
+            return verify("--limit", f"{HUB},{SATELLITE}", verify_timeout=5)
+        finally:
+            hub.check_output("systemctl start courier courierfilter courier-mta courier-msa courier-mta-ssl")
+
+    def test_fails_with_all_that_needs_it(self, stuck):
+        assert {(HUB, "in: local"), (HUB, "in: foreign"), (SATELLITE, "in: satellite")} <= stuck.failed()
+        assert stuck.code != 0
+
+    def test_and_with_nothing_else(self, stuck):
+        assert {row["result"] for row in stuck.rows if row["direction"] == "door"} == {"ok"}
