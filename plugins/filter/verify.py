@@ -13,6 +13,8 @@ Noted = Mapping[str, Any]  # what the role verify noted of a host
 Letter = Mapping[str, Any]  # as courier.mail.letter returns it
 Delivery = Mapping[str, Any]  # as courier.mail.letter_info returns it
 Row = dict[str, Any]
+# Whether all is well with a letter, or nothing where that cannot be said; what became of it; when.
+Fate = tuple[bool | None, str, float]
 
 # Of several recipients behind one alias, the one that matters most to the reader.
 _WORST = ("refused", "waiting", "", "passed", "delivered")
@@ -39,7 +41,7 @@ def verify_rows(variables: Iterable[Host], days: int = 14) -> list[Row]:
     hosts = list(map(_noted, variables))
     for host in hosts:
         if "letters" not in host:
-            rows.append(_row("all", host["host"], ok=False, what="nothing could be asked there; see the tasks above"))
+            rows.append(_row(host, "all", False, "nothing could be asked there; see the tasks above", {}))
             continue
         rows += [_letter(hosts, host, letter) for letter in host["letters"]]
         rows += [_read(host, read) for read in [host.get("read")] if read]
@@ -65,22 +67,14 @@ def _cell(value: object) -> str:
     return f"{value:.1f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def _row(
-    direction: str,
-    host: str,
-    *,
-    ok: bool | None,
-    what: str,
-    sender: str = "",
-    recipient: str = "",
-    seconds: float | None = None,
-) -> Row:
+def _row(host: Noted, direction: str, ok: bool | None, what: str, rest: Row) -> Row:
+    seconds = rest.get("seconds")
     return {
         "result": "skipped" if ok is None else "ok" if ok else "failed",
         "direction": direction,
-        "host": host,
-        "from": sender,
-        "to": recipient,
+        "host": host["host"],
+        "from": rest.get("from", ""),
+        "to": rest.get("to", ""),
         "seconds": None if seconds is None else round(max(seconds, 0.0), 1),
         "what": what,
     }
@@ -88,19 +82,13 @@ def _row(
 
 def _letter(hosts: Sequence[Noted], host: Noted, letter: Letter) -> Row:
     ok, what, at = _fate(hosts, host, letter)
-    return _row(
-        letter["direction"],
-        host["host"],
-        ok=ok,
-        what=what,
-        sender=letter["sender"] or "<>",
-        recipient=letter["recipient"],
-        seconds=at - letter["began"] if at else None,
-    )
+    people = {"from": letter["sender"] or ("<>" if letter["recipient"] else ""), "to": letter["recipient"]}
+    seconds = {"seconds": at - letter["began"] if at else None}
+    return _row(host, letter["direction"], ok, what, people | seconds)
 
 
-def _fate(hosts: Sequence[Noted], host: Noted, letter: Letter) -> tuple[bool | None, str, float]:
-    """Whether a letter fared as it should, what became of it, and when."""
+def _fate(hosts: Sequence[Noted], host: Noted, letter: Letter) -> Fate:
+    """What became of a letter."""
     if letter["skipped"]:
         return None, letter["skipped"], 0
     if not letter["accepted"]:
@@ -112,14 +100,25 @@ def _fate(hosts: Sequence[Noted], host: Noted, letter: Letter) -> tuple[bool | N
             if found["mark"] == letter["mark"] and found["report"] == (letter["proof"] == "report"):
                 what = "report in" if found["report"] else "in"
                 over = f", over {found['tls']}" if found["tls"] else ""
-                return letter["proof"] != "outside", f"{what} {found['folder']} of {found['mailbox']}{over}", found["at"]
+                return (
+                    letter["proof"] != "outside",
+                    f"{what} {found['folder']} of {found['mailbox']}{over}",
+                    found["at"],
+                )
 
+    return _judge(hosts, host, letter)
+
+
+def _judge(hosts: Sequence[Noted], host: Noted, letter: Letter) -> Fate:
+    """The same of a letter that was not found, by what the journals say."""
     delivery, where = _last(hosts, host, letter)
     if delivery is None:
         return False, f"nothing is known of it on {host['name']}", 0
     outside = delivery["outcome"] == "passed" and delivery["peer"] not in {one.get("name") for one in hosts}
     known = any(letter["mailbox"] in place.get("mailboxes", []) for place in hosts)
     what = _sentence(delivery, where)
+    if letter["proof"] == "report" and delivery["outcome"] == "refused" and not known:
+        return None, f"whether the report came, {letter['mailbox']} knows: {what}", delivery["at"]
     if letter["proof"] == "report":
         return False, f"no report came: {what}", delivery["at"]
     if letter["proof"] == "outside":
@@ -163,9 +162,7 @@ def _sentence(delivery: Delivery, where: str) -> str:
 
 
 def _read(host: Noted, read: Mapping[str, Any]) -> Row:
-    return _row(
-        "read: IMAP", host["host"], ok=read["ok"], what=read["said"], recipient=read["user"], seconds=read["seconds"]
-    )
+    return _row(host, "read: IMAP", read["ok"], read["said"], {"to": read["user"], "seconds": read["seconds"]})
 
 
 def _door(host: Noted, door: Mapping[str, Any], days: int) -> Row:
@@ -173,7 +170,7 @@ def _door(host: Noted, door: Mapping[str, Any], days: int) -> Row:
     if left is not None:
         what += f", certificate for {left} days" if left >= 0 else f", certificate expired {-left} days ago"
         ok = ok and left >= days
-    return _row("door", host["host"], ok=ok, what=what, recipient=door["door"], seconds=door["seconds"])
+    return _row(host, "door", ok, what, {"to": door["door"], "seconds": door["seconds"]})
 
 
 class FilterModule:

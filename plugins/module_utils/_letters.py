@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +22,8 @@ from email.utils import formatdate
 from typing import NamedTuple
 
 from ._maildir import MailRoot, rights_of_mail_user
+from ._managed_file import read
+from ._pem import PemError, certificates
 
 # So that people, and their filters, know one that they come to see.
 SUBJECT = "courier.mail verify"
@@ -60,6 +64,13 @@ def compose(mark: str, sender: str, recipient: str, host: str) -> bytes:
     letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices, please
     letter.set_content(f"{host} sent this to see whether mail flows. It can be deleted.\n\n{mark}\n")
     return bytes(letter)
+
+
+def refuse_another(connection: socket.socket | None, path: str) -> None:
+    """Raise PemError unless the other side served the first certificate of a file. Nobody else hears a password."""
+    served = connection.getpeercert(binary_form=True) if isinstance(connection, ssl.SSLSocket) else None
+    if served != ssl.PEM_cert_to_DER_cert(certificates(read(path) or "", path)[0]):
+        raise PemError(f"it does not serve the certificate of {path}")
 
 
 def parse_authtest(address: str, said: str) -> Mailbox | None:

@@ -111,7 +111,7 @@ def _ask(connection: socket.socket, endpoint: Endpoint) -> str:
             raise NoAnswer(f"it should offer {offer}, and does not")
         _converse(connection, [starttls])
     try:
-        secured = _context().wrap_socket(connection)
+        secured = context().wrap_socket(connection)
     except OSError as error:
         raise NoAnswer(f"it should shake hands for TLS, and there came: {error.strerror or error}") from error
     with secured:
@@ -147,12 +147,12 @@ def _expect(stream: BufferedRWPair, text: str, beginning: str) -> list[str]:
     raise NoAnswer(f"{text} should be answered with {beginning}, and there came {came}")
 
 
-def _context() -> ssl.SSLContext:
-    """Trusts whatever comes; _compare() decides."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+def context() -> ssl.SSLContext:
+    """Trusts whatever comes. The caller compares the certificate."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    return made
 
 
 def _compare(served: bytes | None, wanted: bytes | None) -> None:

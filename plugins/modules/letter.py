@@ -55,7 +55,8 @@ options:
         choices: [none, starttls, implicit]
         default: starttls
       certificate:
-        description: A PEM file on this host. Its first certificate is the one that the handshake must bring. Needed for a login.
+        description:
+          - A PEM file on this host. Its first certificate is the one that the handshake must bring. Needed for a login.
         type: path
       user:
         description: Who logs in. Empty is nobody.
@@ -80,7 +81,8 @@ options:
     type: list
     elements: str
   mailboxes:
-    description: Addresses in whose mailboxes they may be. Needed for O(state=absent). One that has none here is passed over.
+    description:
+      - Addresses in whose mailboxes they may be. Needed for O(state=absent). One that has none here is passed over.
     type: list
     elements: str
   since:
@@ -157,15 +159,14 @@ import re
 import secrets
 import smtplib
 import socket
-import ssl
 import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._letters import compose, find, parse_authtest, remove
-from ..module_utils._managed_file import read
-from ..module_utils._pem import PemError, certificates
+from ..module_utils._letters import compose, find, parse_authtest, refuse_another, remove
+from ..module_utils._pem import PemError
+from ..module_utils._probe import context
 
 SENDMAIL = "/usr/sbin/sendmail"
 
@@ -212,8 +213,8 @@ def main() -> None:
     for letter in letters:
         if letter["user"] and (letter["tls"] == "none" or not letter["certificate"]):
             module.fail_json(
-                msg=f"{letter['direction'] or letter['recipient']}: a password goes to a server that proves itself only; "
-                "write tls starttls or implicit, and the certificate of the server"
+                msg=f"{letter['direction'] or letter['recipient']}: a password goes only to a server that "
+                "proves itself; write tls starttls or implicit, and the certificate of the server"
             )
     sent = [send(module, letter) for letter in letters]
     module.exit_json(changed=any(not one["skipped"] for one in sent), letters=sent)
@@ -235,7 +236,11 @@ def send(module: AnsibleModule, letter: dict[str, Any]) -> dict[str, Any]:
         return result | {"skipped": "would be sent"}
     message = compose(result["mark"], letter["sender"], letter["recipient"], socket.getfqdn())
     try:
-        said = by_smtp(letter, message, module.params["timeout"]) if letter["host"] else by_sendmail(module, letter, message)
+        said = (
+            by_smtp(letter, message, module.params["timeout"])
+            if letter["host"]
+            else by_sendmail(module, letter, message)
+        )
         found = re.search(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b", said)
         result |= {"accepted": True, "reached": True, "said": said, "id": found[0] if found else ""}
     except (OSError, smtplib.SMTPException, PemError, RefusedError) as error:
@@ -244,7 +249,7 @@ def send(module: AnsibleModule, letter: dict[str, Any]) -> dict[str, Any]:
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether anything came back from there. A network may let nothing out on port 25, which says nothing of the host."""
+    """Whether anything came back. A network may let nothing out on port 25, which says nothing of the host."""
     try:
         socket.create_connection((host, port), KNOCK).close()
     except (TimeoutError, socket.gaierror):
@@ -264,22 +269,17 @@ def by_sendmail(module: AnsibleModule, letter: dict[str, Any], message: bytes) -
 
 def by_smtp(letter: dict[str, Any], message: bytes, timeout: int) -> str:
     """What the server said when it took a message."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # As the world does, or by the certificate itself.
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    # As the world does: whoever it is. Before a password is said, the certificate is looked at.
     server = (letter["host"], letter["port"])
     with (
-        smtplib.SMTP_SSL(*server, timeout=timeout, context=context)
+        smtplib.SMTP_SSL(*server, timeout=timeout, context=context())
         if letter["tls"] == "implicit"
         else smtplib.SMTP(*server, timeout=timeout)
     ) as smtp:
         if letter["tls"] == "starttls":
-            smtp.starttls(context=context)
+            smtp.starttls(context=context())
         if letter["certificate"]:
-            pem = certificates(read(letter["certificate"]) or "", letter["certificate"])[0]
-            if smtp.sock.getpeercert(True) != ssl.PEM_cert_to_DER_cert(pem):  # type: ignore[union-attr]
-                raise RefusedError(f"it does not serve the certificate of {letter['certificate']}")
+            refuse_another(smtp.sock, letter["certificate"])
         if letter["user"]:
             smtp.login(letter["user"], letter["password"] or "")
         smtp.ehlo_or_helo_if_needed()

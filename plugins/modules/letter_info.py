@@ -150,16 +150,15 @@ read:
 """
 
 import imaplib
-import ssl
 import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.journal import IDENTIFIERS, read, sent_by
-from ..module_utils._letters import find, parse_authtest
-from ..module_utils._managed_file import read as read_file
-from ..module_utils._pem import certificates
+from ..module_utils._letters import find, parse_authtest, refuse_another
+from ..module_utils._pem import PemError
+from ..module_utils._probe import context
 
 PAUSE = 1.0
 PATIENCE = 30
@@ -211,12 +210,18 @@ def main() -> None:
         time.sleep(PAUSE)
 
     result: dict[str, Any] = {
-        "deliveries": [delivery._asdict() | {"next_id": delivery.next_id, "mark": names.get(delivery.id, "")} for delivery in ours],
+        "deliveries": [
+            delivery._asdict() | {"next_id": delivery.next_id, "mark": names.get(delivery.id, "")} for delivery in ours
+        ],
         "found": [one._asdict() for one in found],
         "mailboxes": sorted(here),
     }
     if module.params["imap"]:
-        inbox = [one.mark for one in found if one.folder == "INBOX" and not one.report and one.mailbox == module.params["imap"]["user"]]
+        inbox = [
+            one.mark
+            for one in found
+            if one.folder == "INBOX" and not one.report and one.mailbox == module.params["imap"]["user"]
+        ]
         result["read"] = {"user": module.params["imap"]["user"]} | look(inbox, **module.params["imap"])
     module.exit_json(changed=False, **result)
 
@@ -238,21 +243,16 @@ def moment(letter: dict[str, Any]) -> tuple[str, str, float, float]:
 def look(wanted: list[str], user: str, password: str, port: int, certificate: str) -> dict[str, Any]:
     """Whether the letters to an address can be read by IMAP."""
     start = time.monotonic()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     ok, said = False, ""
     try:
-        with imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=context, timeout=PATIENCE) as imap:
-            pem = certificates(read_file(certificate) or "", certificate)[0]
-            if imap.sock.getpeercert(True) != ssl.PEM_cert_to_DER_cert(pem):
-                return {"ok": False, "said": f"it does not serve the certificate of {certificate}", "seconds": 0.0}
+        with imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=context(), timeout=PATIENCE) as imap:
+            refuse_another(imap.sock, certificate)
             imap.login(user, password)
             imap.select(readonly=True)
             there = [mark for mark in wanted if imap.search(None, "SUBJECT", mark)[1] not in ([b""], [None])]
             ok = bool(there) and there == wanted
             said = f"{len(there)} of {len(wanted)} letters read"
-    except (OSError, imaplib.IMAP4.error) as error:
+    except (OSError, imaplib.IMAP4.error, PemError) as error:
         said = str(error)
     return {"ok": ok, "said": said, "seconds": time.monotonic() - start}
 

@@ -18,9 +18,12 @@ IDENTIFIERS = ("courierd", "courieresmtp", "courierlocal")
 _LINE = re.compile(r"(?P<at>\d+\.\d+) \S+ (?:courierd|courieresmtp|courierlocal)\[\d+\]: (?P<said>.*)")
 # The first of the three parts of an id is where the file is. Only the others are told to the peer.
 _ID = r"id=[0-9A-F]+\.(?P<id>[0-9A-F]+\.[0-9A-F]+)"
-_STARTED = re.compile(rf"started,{_ID},from=<(?P<sender>[^>]*)>,module=(?P<module>\w+),host=(?P<host>.*),addr=<(?P<recipient>[^>]*)>")
+_STARTED = re.compile(
+    rf"started,{_ID},from=<(?P<sender>[^>]*)>,module=(?P<module>\w+),host=(?P<host>.*),addr=<(?P<recipient>[^>]*)>"
+)
 _SAID = re.compile(
-    rf"{_ID},from=<(?P<sender>[^>]*)>,addr=<(?P<recipient>[^>]*)>(?:,size=\d+)?(?P<kind>: |,success: |,status: )(?P<rest>.*)"
+    rf"{_ID},from=<(?P<sender>[^>]*)>,addr=<(?P<recipient>[^>]*)>(?:,size=\d+)?"
+    r"(?P<kind>: |,success: |,status: )(?P<rest>.*)"
 )
 _PEER = re.compile(r"delivered: (?P<name>\S+)")
 _ACCEPTED = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
