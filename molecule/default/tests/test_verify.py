@@ -137,4 +137,11 @@ class TestAHubThatDoesNotDeliver:
         assert stuck.code != 0
 
     def test_and_with_nothing_else(self, stuck):
-        assert {row["result"] for row in stuck.rows if row["direction"] == "door"} == {"ok"}
+        assert {(row["host"], row["to"]) for row in stuck.rows if row["result"] == "ok"} == {
+            (HUB, "imap 127.0.0.1:993"),
+            (SATELLITE, "smtp 127.0.0.1:25 STARTTLS"),
+        }
+
+    def test_says_where_letters_wait(self, stuck):
+        (row,) = [row for row in stuck.rows if row["direction"] == "in: satellite"]
+        assert row["what"] == f"waits on {SATELLITE}: Connection refused"
