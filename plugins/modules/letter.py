@@ -217,7 +217,7 @@ def main() -> None:
                 "proves itself; write tls starttls or implicit, and the certificate of the server"
             )
     sent = [send(module, letter) for letter in letters]
-    module.exit_json(changed=any(not one["skipped"] for one in sent), letters=sent)
+    module.exit_json(changed=any(not letter["skipped"] for letter in letters), letters=sent)
 
 
 def send(module: AnsibleModule, letter: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def serve():
                                 while (text := stream.readline()) not in (b".\r\n", b""):
                                     heard.append(text.decode().strip())
                                 verb = "DOT"
-                            stream.write(answers.get(verb, "250 ok").encode() + b"\r\n")
+                            stream.write(({"QUIT": "221 bye"} | answers).get(verb, "250 ok").encode() + b"\r\n")
 
             threading.Thread(target=talk, daemon=True).start()
             return {"host": "127.0.0.1", "port": listener.getsockname()[1], "tls": "none"}, heard
