@@ -144,4 +144,4 @@ class TestAHubThatDoesNotDeliver:
 
     def test_says_where_letters_wait(self, stuck):
         (row,) = [row for row in stuck.rows if row["direction"] == "in: satellite"]
-        assert row["what"] == f"waits on {SATELLITE}: Connection refused"
+        assert f" on {SATELLITE}" in row["what"]
