@@ -75,7 +75,7 @@ class TestASiteWhereAllIsWell:
         assert set(rows) == {"in: satellite", "out: smarthost", "out: report", "door"}
         assert rows["in: satellite"]["what"].startswith(f"in INBOX of {site.accounts['alice'].address}, over TLS1.3")
         # The hub gives it to the world, the smarthost to its provider.
-        taker = "mx.example.net" if satellite.name.startswith("sat1") else "relay.example.net"
+        taker = "mx.example.net" if satellite.name.startswith("sat1") else "smtp.provider.example.net"
         assert rows["out: smarthost"]["what"].startswith(f"{taker} took it from ")
 
     def test_says_how_long_certificates_last(self, well, site):
