@@ -144,7 +144,7 @@ LEAVES = st.lists(st.builds("{}{}".format, QUALIFIERS, NETWORKS), max_size=4).ma
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RECORDS, LEAVES, LEAVES)
 def test_another_library_lets_the_same_addresses_pass(record, one, two):
     records = {"example.com": record, "one.example": one, "two.example": two}
