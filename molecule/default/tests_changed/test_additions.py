@@ -43,7 +43,9 @@ class TestPop3s:
         yield client
         client.quit()
 
-    def test_reads_mail(self, site, pop3):
+    def test_reads_mail(self, site, letter, token, pop3, eventually):
+        site.sendmail(letter, WRITER, site.accounts["bob"].address)
+        assert eventually(lambda: site.inbox(site.accounts["bob"], token))
         assert issuer(pop3.sock) == "Authority of the bed"
         pop3.user(site.accounts["bob"].address)
         pop3.pass_(site.accounts["bob"].password)
