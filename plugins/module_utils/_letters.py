@@ -19,12 +19,16 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from email.utils import formatdate
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ._maildir import MailRoot, rights_of_mail_user
 from ._managed_file import read
-from ._pem import PemError, certificates
+from ._pem import PemError, leaf
 
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+AUTHTEST = "/usr/sbin/authtest"
 # So that people, and their filters, know one that they come to see.
 SUBJECT = "courier.mail verify"
 _ENOUGH = 1 << 16  # bytes: the letter, or a report with its header
@@ -69,8 +73,14 @@ def compose(mark: str, sender: str, recipient: str, host: str) -> bytes:
 def refuse_another(connection: socket.socket | None, path: str) -> None:
     """Raise PemError unless the other side served the first certificate of a file. Nobody else hears a password."""
     served = connection.getpeercert(binary_form=True) if isinstance(connection, ssl.SSLSocket) else None
-    if served != ssl.PEM_cert_to_DER_cert(certificates(read(path) or "", path)[0]):
+    if served != leaf(read(path) or "", path):
         raise PemError(f"it does not serve the certificate of {path}")
+
+
+def mailboxes(module: AnsibleModule, addresses: Iterable[str]) -> list[Mailbox]:
+    """The mailboxes of those addresses that have one on this host."""
+    asked = ((address, module.run_command([AUTHTEST, address])[1]) for address in addresses)
+    return [mailbox for address, said in asked if (mailbox := parse_authtest(address, said))]
 
 
 def parse_authtest(address: str, said: str) -> Mailbox | None:

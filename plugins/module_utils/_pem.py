@@ -79,6 +79,11 @@ def certificates(text: str, what: str) -> list[str]:
     return found
 
 
+def leaf(text: str, what: str) -> bytes:
+    """The first certificate of a text in DER, as a handshake brings it. Raises PemError where there is none."""
+    return ssl.PEM_cert_to_DER_cert(certificates(text, what)[0])
+
+
 def without_keys(text: str) -> str:
     """The text for a diff: every private key replaced by a remark."""
     return re.sub(

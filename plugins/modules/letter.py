@@ -155,7 +155,6 @@ removed:
 """
 
 import errno
-import re
 import secrets
 import smtplib
 import socket
@@ -164,7 +163,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._letters import compose, find, parse_authtest, refuse_another, remove
+from ..module_utils._courier.journal import id_told
+from ..module_utils._letters import compose, find, mailboxes, refuse_another, remove
 from ..module_utils._pem import PemError
 from ..module_utils._probe import context
 
@@ -241,8 +241,7 @@ def send(module: AnsibleModule, letter: dict[str, Any]) -> dict[str, Any]:
             if letter["host"]
             else by_sendmail(module, letter, message)
         )
-        found = re.search(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b", said)
-        result |= {"accepted": True, "reached": True, "said": said, "id": found[0] if found else ""}
+        result |= {"accepted": True, "reached": True, "said": said, "id": id_told(said)}
     except (OSError, smtplib.SMTPException, PemError, RefusedError) as error:
         result |= {"said": words(error), "reached": not letter["host"] or answers(letter["host"], letter["port"])}
     return result | {"ended": time.time()}
@@ -300,11 +299,10 @@ def words(error: Exception) -> str:
 
 def take_out(module: AnsibleModule) -> list[str]:
     removed = []
-    for address in module.params["mailboxes"]:
-        if mailbox := parse_authtest(address, module.run_command(["/usr/sbin/authtest", address])[1]):
-            found = find(mailbox, module.params["marks"], module.params["since"])
-            remove(mailbox, found)
-            removed += [letter.path for letter in found]
+    for mailbox in mailboxes(module, module.params["mailboxes"]):
+        found = find(mailbox, module.params["marks"], module.params["since"])
+        remove(mailbox, found)
+        removed += [letter.path for letter in found]
     return removed
 
 

@@ -156,7 +156,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.journal import IDENTIFIERS, read, sent_by
-from ..module_utils._letters import find, parse_authtest, refuse_another
+from ..module_utils._letters import find, mailboxes, refuse_another
 from ..module_utils._pem import PemError
 from ..module_utils._probe import context
 
@@ -183,12 +183,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     sent = [letter for letter in module.params["letters"] if letter["accepted"]]
     own = [letter for letter in sent if letter["mark"] in module.params["own"]]
-    mailboxes = [
-        mailbox
-        for address in sorted({letter["mailbox"] for letter in sent if letter["mailbox"]})
-        if (mailbox := parse_authtest(address, module.run_command(["/usr/sbin/authtest", address])[1]))
-    ]
-    here = {mailbox.address for mailbox in mailboxes}
+    asked = mailboxes(module, sorted({letter["mailbox"] for letter in sent if letter["mailbox"]}))
+    here = {mailbox.address for mailbox in asked}
     awaited = {(letter["mark"], letter["proof"] == "report") for letter in sent if letter["mailbox"] in here}
     marks = [letter["mark"] for letter in sent]
 
@@ -198,7 +194,7 @@ def main() -> None:
         names = {letter["id"] or sent_by(deliveries, *moment(letter)): letter["mark"] for letter in own}
         wanted = {*filter(None, names), *module.params["ids"]}
         ours = [delivery for delivery in deliveries if delivery.id in wanted]
-        found = [one for mailbox in mailboxes for one in find(mailbox, marks, module.params["since"])]
+        found = [one for mailbox in asked for one in find(mailbox, marks, module.params["since"])]
         known = {delivery.id for delivery in ours}
         if (
             "" not in names

@@ -155,7 +155,6 @@ journal:
 """
 
 import itertools
-import ssl
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -163,7 +162,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._managed_file import read
-from ..module_utils._pem import PemError, certificates
+from ..module_utils._pem import PemError, leaf
 from ..module_utils._probe import PORT_REQUIRED, SPEC, Endpoint, NoAnswer, probe
 from ..module_utils._units import PROPERTIES, Plan, State, Unit, parse, plan, without_passwords
 
@@ -260,7 +259,7 @@ def _carry_out(module: AnsibleModule, units: Sequence[Unit], states: Sequence[St
 
 def _endpoint(answer: dict[str, Any]) -> Endpoint:
     path = answer["certificate"]
-    certificate = ssl.PEM_cert_to_DER_cert(certificates(read(path) or "", path)[0]) if path else None
+    certificate = leaf(read(path) or "", path) if path else None
     return Endpoint(**answer | {"certificate": certificate})
 
 

@@ -97,24 +97,24 @@ def render_tls(routes: Iterable[Route], tls_profile: str = "modern") -> str:
     a login to a relay whose certificate nobody looks at.
     """
     lines: dict[str, tuple[Route, str]] = {}
-    ports: dict[int, Route] = {}
+    ports: dict[int | None, Route] = {}
     for route in map(canonical, routes):
         if not _has_tls_of_its_own(route):
             continue
-        key, port = _target(route), route.port or SMTPS
-        words = ["verified" if route.verify else "unverified"]
+        key = _target(route)
+        line = f"{key} {'verified' if route.verify else 'unverified'}"
         if route.security:
-            words.append(priority(route.tls_profile or tls_profile))
-        first, text = lines.setdefault(key, (route, " ".join((key, *words))))
-        if text != " ".join((key, *words)):
+            line += f" {priority(route.tls_profile or tls_profile)}"
+        first, text = lines.setdefault(key, (route, line))
+        if text != line:
             raise RouteError(
                 f"{_name(route)} and {_name(first)} share the relay {key}, which has one TLS; "
                 "give both the same security, tls_profile and verify"
             )
-        other = ports.setdefault(port, route)
+        other = ports.setdefault(route.port, route)
         if other.verify != route.verify:
             raise RouteError(
-                f"{_name(route)} and {_name(other)} have relays on port {port}, and only one has its certificate "
+                f"{_name(route)} and {_name(other)} have relays on port {route.port}, and only one has its certificate "
                 "verified, so a forged answer of DNS could lead mail or a login for that one to the other; "
                 "verify both, or use another port for one"
             )
@@ -218,9 +218,9 @@ def _port(name: str, relay: str, port: int | None, security: str | None, *, subm
         return SMTPS if security == "smtps" else SUBMISSION if submitted else None
     if not 1 <= port <= 65535:
         raise RouteError(f"{name}: port {port} does not exist; write 1 to 65535")
-    if port == 25 and security == "smtps":
+    if port == SMTP and security == "smtps":
         raise RouteError(f"{name}: port 25 does not begin with TLS; write required, or leave port out for 465")
-    if port == 465 and security != "smtps":
+    if port == SMTPS and security != "smtps":
         raise RouteError(f"{name}: port 465 begins with TLS; write security smtps")
     return port
 

@@ -53,8 +53,13 @@ class Delivery(NamedTuple):
     @property
     def next_id(self) -> str:
         """How a Courier that took it calls it, by its reply."""
-        found = _ACCEPTED.search(self.said) if self.outcome == "passed" else None
-        return found[0] if found else ""
+        return id_told(self.said) if self.outcome == "passed" else ""
+
+
+def id_told(reply: str) -> str:
+    """The id in the reply of a Courier that took a message; empty where there is none."""
+    found = _ACCEPTED.search(reply)
+    return found[0] if found else ""
 
 
 def read(lines: Iterable[str]) -> list[Delivery]:
