@@ -28,6 +28,8 @@ def play(*arguments: str, **settings: str) -> Play:
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "molecule/shared/callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
             "ANSIBLE_PIPELINING": "true",
+            # Molecule has another, which breaks lines where it likes.
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "BED_RECORD": str(record),
         }
         done = subprocess.run(
