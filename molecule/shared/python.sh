@@ -30,6 +30,9 @@ rm -rf .venv .cache/collections
 # collection has no wheel of its own, so it comes out of the wheel of the "ansible" package, with what it depends on.
 echo "Making the collections tree in .cache/collections" >&2
 .venv/bin/pip download --quiet --disable-pip-version-check --no-deps --dest .cache/wheels 'ansible==12.3.0'
+# What the bed's hosts run and no package of Debian has; they reach no index.
+.venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary courier-pythonfilter --dest .cache/wheels \
+  'courier-pythonfilter==3.0.6'
 .venv/bin/python - <<'EOF'
 import pathlib
 import zipfile

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ..modules import acceptmailfor, aliases, esmtproutes, settings, smtpaccess, userdb, values
+from ..modules import acceptmailfor, aliases, esmtproutes, pythonfilter, settings, smtpaccess, userdb, values
 
 
 class Check(NamedTuple):
@@ -25,6 +25,7 @@ CHECKS = {
     "acceptmailfor": Check(acceptmailfor.SPEC, acceptmailfor.plan),
     "aliases": Check(aliases.SPEC, aliases.plan),
     "esmtproutes": Check(esmtproutes.SPEC, esmtproutes.plan),
+    "pythonfilter": Check(pythonfilter.SPEC, pythonfilter.plan),
     "settings": Check(settings.SPEC, settings.plan),
     "smtpaccess": Check(smtpaccess.SPEC, smtpaccess.plan),
     "userdb": Check(userdb.SPEC, userdb.plan),

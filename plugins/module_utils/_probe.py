@@ -19,6 +19,8 @@ from contextlib import suppress
 from io import BufferedRWPair
 from typing import NamedTuple
 
+from ._filter_probe import TEXTS, NotRefused, prove
+
 # Seconds for a connection and for each line of an answer: port 25 is silent while Courier waits for a slow DNS.
 PATIENCE = 10.0
 
@@ -45,7 +47,7 @@ _TALKS = {
 # Courier's authentication library: which account has this name? RFC 2606 makes sure that none has.
 _AUTHDAEMON: _Step = ("PRE . login nobody@invalid", "FAIL")
 
-PROTOCOLS = (*_TALKS, "authdaemon")
+PROTOCOLS = (*_TALKS, "authdaemon", "courierfilter")
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
 
 # An endpoint as modules take it; the certificate is the path of a PEM file.
@@ -56,6 +58,7 @@ SPEC = {
     "tls": {"type": "str", "choices": list(TLS), "default": "none"},
     "certificate": {"type": "path"},
     "socket": {"type": "path", "default": "/run/courier/authdaemon/socket"},
+    "refuses": {"type": "list", "elements": "str", "choices": list(TEXTS), "default": []},
 }
 PORT_REQUIRED = [("protocol", protocol, ("port",)) for protocol in _TALKS]
 
@@ -72,11 +75,12 @@ class Endpoint(NamedTuple):
     port: int = 0
     tls: str = "none"  # one of TLS
     certificate: bytes | None = None  # the leaf that it must serve, DER
-    socket: str = ""  # authdaemon listens on a path
+    socket: str = ""  # authdaemon and filters listen on a path
+    refuses: Sequence[str] = ()  # patterns that a filter must refuse
 
     def __str__(self) -> str:
-        if self.protocol == "authdaemon":
-            return f"authdaemon {self.socket}"
+        if self.protocol not in _TALKS:
+            return f"{self.protocol} {self.socket}"
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{self.protocol} {host}:{self.port}{TLS[self.tls]}"
 
@@ -93,10 +97,14 @@ def probe(endpoint: Endpoint) -> str:
                 connection.connect(endpoint.socket)
                 _converse(connection, [_AUTHDAEMON], b"\n")
             return str(endpoint)
+        if endpoint.protocol == "courierfilter":
+            return f"{endpoint}: {prove(endpoint.socket, endpoint.refuses)}"
         with socket.create_connection((endpoint.address, endpoint.port), PATIENCE) as connection:
             return f"{endpoint}{_ask(connection, endpoint)}"
     except OSError as error:
         raise NoAnswer(error.strerror or str(error)) from error
+    except NotRefused as refused:
+        raise NoAnswer(str(refused)) from refused
 
 
 def _ask(connection: socket.socket, endpoint: Endpoint) -> str:

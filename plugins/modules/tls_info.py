@@ -19,16 +19,18 @@ options:
     required: true
     suboptions:
       protocol:
-        description: What is spoken there. V(authdaemon) is asked for an account that no host has.
+        description:
+          - What is spoken there. V(authdaemon) is asked for an account that no host has, V(courierfilter) for its
+            verdict on messages.
         type: str
-        choices: [smtp, imap, pop3, authdaemon]
+        choices: [smtp, imap, pop3, authdaemon, courierfilter]
         required: true
       address:
         description: The address, IPv4 or IPv6.
         type: str
         default: 127.0.0.1
       port:
-        description: The port; needed by all protocols but V(authdaemon).
+        description: The port; needed by V(smtp), V(imap) and V(pop3).
         type: int
       tls:
         description: V(starttls) is a handshake after STARTTLS (STLS in POP3), V(implicit) one at once, V(none) none.
@@ -39,9 +41,17 @@ options:
         description: A PEM file on the host. Its first certificate is the one that the handshake must bring.
         type: path
       socket:
-        description: Where V(authdaemon) listens.
+        description: Where V(authdaemon) or V(courierfilter) listens.
         type: path
         default: /run/courier/authdaemon/socket
+      refuses:
+        description:
+          - What a filter must refuse, beside letting a harmless message in. V(virus) is EICAR, V(program) an
+            attachment that is called C(probe.exe), V(spam) is GTUBE. They come from a stranger.
+        type: list
+        elements: str
+        choices: [virus, program, spam]
+        default: []
 attributes:
   check_mode:
     support: full

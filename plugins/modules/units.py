@@ -49,16 +49,18 @@ options:
         default: []
         suboptions:
           protocol:
-            description: What is spoken there. V(authdaemon) is asked for an account that no host has.
+            description:
+              - What is spoken there. V(authdaemon) is asked for an account that no host has, V(courierfilter) for its
+                verdict on messages.
             type: str
-            choices: [smtp, imap, pop3, authdaemon]
+            choices: [smtp, imap, pop3, authdaemon, courierfilter]
             required: true
           address:
             description: The address, IPv4 or IPv6.
             type: str
             default: 127.0.0.1
           port:
-            description: The port; needed by all protocols but V(authdaemon).
+            description: The port; needed by V(smtp), V(imap) and V(pop3).
             type: int
           tls:
             description:
@@ -72,9 +74,17 @@ options:
                 who signed it is not asked.
             type: path
           socket:
-            description: Where V(authdaemon) listens.
+            description: Where V(authdaemon) or V(courierfilter) listens.
             type: path
             default: /run/courier/authdaemon/socket
+          refuses:
+            description:
+              - What a filter must refuse, beside letting a harmless message in. V(virus) is EICAR, V(program) an
+                attachment that is called C(probe.exe), V(spam) is GTUBE. They come from a stranger.
+            type: list
+            elements: str
+            choices: [virus, program, spam]
+            default: []
   timeout:
     description:
       - Seconds after which what does not answer has failed, for the proof as a whole.

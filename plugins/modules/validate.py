@@ -24,6 +24,9 @@ options:
   esmtproutes:
     description: Arguments of M(courier.mail.esmtproutes).
     type: dict
+  pythonfilter:
+    description: Arguments of M(courier.mail.pythonfilter).
+    type: dict
   settings:
     description: Arguments of M(courier.mail.settings).
     type: dict

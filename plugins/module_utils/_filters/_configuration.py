@@ -13,7 +13,9 @@ import configparser
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+CONF = "/etc/pythonfilter.conf"
 PATH = "/etc/pythonfilter-modules.conf"
+ADDRESSES = "/etc/pythonfilter-addresses.json"  # what is known of the site
 OURS = "courier_mail"
 _HEADER = "# Written by Ansible (courier.mail.pythonfilter). What you change here is lost.\n"
 

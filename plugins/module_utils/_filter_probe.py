@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask a filter of Courier as submit does: hand it messages that it must refuse, and one that it must not.
+
+That a socket answers says little: a filter that looks at nothing answers too. Each message is a file with the text and
+one with the envelope, as a stranger's would be, and both are removed again.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import pwd
+import socket
+import tempfile
+from collections.abc import Sequence
+
+# Seconds. A scanner may load its rules or signatures first.
+PATIENCE = 60.0
+QUEUE = "/var/lib/courier/tmp"
+
+# Patterns that scanners agree on, in halves, so that nobody's scanner takes this file for them.
+_EICAR = "X5O!P%@AP[4\\PZX54(P^)7CC)7}" + "$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+_GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+_PROGRAM = (
+    'Content-Type: application/octet-stream; name="probe.exe"\n'
+    'Content-Disposition: attachment; filename="probe.exe"\n\nNothing.\n'
+)
+TEXTS = {"virus": f"\n{_EICAR}\n", "program": _PROGRAM, "spam": f"\n{_GTUBE}\n"}
+
+_HEADER = (
+    "From: probe@localhost\nTo: postmaster@localhost\nSubject: courier.mail asks its filters\n"
+    "Date: Thu, 01 Jan 2026 00:00:00 +0000\nMessage-ID: <probe@localhost>\n"
+)
+_ENVELOPE = (
+    "sprobe@localhost\nfdns; localhost (localhost [192.0.2.1])\ne\nt\nMprobe\nrpostmaster@localhost\nR\nN\n"
+    "OTCPREMOTEIP=192.0.2.1\nusmtp\n"
+)
+
+
+class NotRefused(Exception):
+    """What came through, or why nobody answered, as the second half of a sentence."""
+
+
+def prove(path: str, patterns: Sequence[str]) -> str:
+    """Hand over what must be refused and what must not, and say what that proved. Raises NotRefused and OSError."""
+    for pattern in patterns:
+        reply = ask(path, _HEADER + TEXTS[pattern])
+        if not reply.startswith("5"):
+            raise NotRefused(f"a test pattern ({pattern}) should be refused, and the answer was {reply or 'nothing'!r}")
+    reply = ask(path, f"{_HEADER}\nNothing is wrong with this.\n")
+    if not reply.startswith("2"):
+        raise NotRefused(f"a harmless message should be let in, and the answer was {reply or 'nothing'!r}")
+    return ", ".join([f"{pattern} refused" for pattern in patterns] + ["harmless mail let in"])
+
+
+def ask(path: str, text: str, queue: str = QUEUE) -> str:
+    """What the filter that listens there says to a message."""
+    owner = pwd.getpwuid(os.stat(queue).st_uid)
+    with tempfile.TemporaryDirectory(prefix="probe.", dir=queue) as directory:
+        files = [pathlib.Path(directory, name) for name in ("D", "C")]
+        for file, content in zip(files, (text, _ENVELOPE), strict=True):
+            file.write_text(content, encoding="ascii")
+            os.chown(file, owner.pw_uid, owner.pw_gid)
+        os.chown(directory, owner.pw_uid, owner.pw_gid)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE)
+            connection.connect(path)
+            connection.sendall("".join(f"{file}\n" for file in files).encode() + b"\n")
+            with connection.makefile("rb") as answer:
+                return answer.readline().decode(errors="replace").strip()

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All filters that there are, and what makes sense of an order, of settings and of outcomes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any
+
+from . import (
+    _chain,
+    _configuration,
+    _message,
+    _serve,
+    _settings,
+    _verdict,
+)
+from ._settings import SettingsError, build, written
+
+# Ours: a module with Settings and a Filter.
+FILTERS: dict[str, ModuleType] = {}
+
+# Those that come with pythonfilter 3.0.6 and make sense in a chain. Of the others, ours do the same and say when they cannot.
+PACKAGED = (
+    "add_signature",
+    "auto_whitelist",
+    "comeagain",
+    "debug",
+    "deliveredto",
+    "dialback",
+    "greylist",
+    "localsenders",
+    "log_aliases",
+    "noduplicates",
+    "noreceivedheaders",
+    "nosuccessdsn",
+    "privateaddr",
+    "quota",
+    "ratelimit",
+    "sentfolder",
+    "whitelist_auth",
+    "whitelist_block",
+    "whitelist_dnswl",
+    "whitelist_relayclients",
+    "whitelist_spf",
+)
+OUTCOMES = ("defer", "accept", "tag")
+
+_PARTS: tuple[ModuleType, ...] = (_chain, _configuration, _message, _serve, _settings, _verdict)
+
+
+def check(
+    order: Sequence[str], when_down: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The settings that differ from the defaults, or SettingsError."""
+    for name in (*order, *when_down, *settings):
+        if name not in FILTERS and name not in PACKAGED:
+            close = get_close_matches(name, [*FILTERS, *PACKAGED], 2)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"write {', '.join([*FILTERS, *PACKAGED])}"
+            raise SettingsError(f"there is no filter {name}; {hint}")
+    for name in order:
+        if list(order).count(name) > 1:
+            raise SettingsError(f"{name} is twice in the order of filters; write it once")
+    for name, outcome in when_down.items():
+        if outcome not in OUTCOMES:
+            raise SettingsError(f"when {name} is down: {outcome!r}; write {', '.join(OUTCOMES)}")
+    return {name: _checked(name, given) for name, given in settings.items()}
+
+
+def unseen(order: Sequence[str]) -> Iterator[str]:
+    """What an order lets pass that few operators mean to let pass, in sentences."""
+    whitelists = [number for number, name in enumerate(order) if name.startswith("whitelist_")]
+    for name in ("clamd", "attachments"):
+        if name in order and whitelists and order.index(name) > whitelists[0]:
+            yield f"{name} comes after {order[whitelists[0]]}, whose mail it never sees"
+
+
+def sources() -> dict[str, str]:
+    """The files of the package, as the role puts them on a host: name and text. They may come out of an archive."""
+    package = __package__ or ""
+    names = [package, __name__, *(module.__name__ for module in (*_PARTS, *FILTERS.values()))]
+    return {f"{'__init__' if name == package else name.rpartition('.')[2]}.py": _source(name) for name in names}
+
+
+def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    if name in PACKAGED:
+        return dict(given)
+    try:
+        return written(build(FILTERS[name].Settings, given))
+    except SettingsError as error:
+        raise SettingsError(f"{name}: {error}") from error
+
+
+def _source(name: str) -> str:
+    # Python's loaders, that of archives and Ansible's all have this, and no common type.
+    loader: Any = sys.modules[name].__loader__
+    source = loader.get_source(name)
+    if source is None:
+        raise ImportError(f"{name} has no source")
+    return str(source)
