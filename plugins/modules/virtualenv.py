@@ -37,8 +37,8 @@ options:
     required: true
   source:
     description:
-      - The package's file on the host, wheel or sdist, with its usual name. Without it, it comes from the index that pip
-        on the host is configured for.
+      - The package's file on the host, wheel or sdist, with its usual name. Without it, it comes from the index that
+        pip on the host is configured for.
     type: path
   paths:
     description: Lines of a C(.pth) file in the environment, each a directory to import from, or an C(import).

@@ -14,16 +14,16 @@ from collections.abc import Callable, Sequence
 from ._chain import Chain
 from ._configuration import read
 
-_chain: Callable[[str, Sequence[str]], str]
+_judge: Callable[[str, Sequence[str]], str]
 
 
 def init_filter() -> None:
     """Make the filters that pythonfilter-modules.conf names."""
-    global _chain  # noqa: PLW0603 -- pythonfilter's modules have no other place
+    global _judge  # noqa: PLW0603 -- pythonfilter's modules have no other place
     order, when_down, settings = read()
-    _chain = Chain(order, when_down, settings)
+    _judge = Chain(order, when_down, settings)
 
 
 def do_filter(text: str, controls: Sequence[str]) -> str:
     """Judge a message: nothing to let it in, or an SMTP reply."""
-    return _chain(text, controls)
+    return _judge(text, controls)

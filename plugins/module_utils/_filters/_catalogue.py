@@ -24,7 +24,7 @@ from ._settings import SettingsError, build, written
 # Ours: a module with Settings and a Filter.
 FILTERS: dict[str, ModuleType] = {}
 
-# Those that come with pythonfilter 3.0.6 and make sense in a chain. Of the others, ours do the same and say when they cannot.
+# Those that come with pythonfilter 3.0.6. For those that are left out, ours do the same, and say when they cannot.
 PACKAGED = (
     "add_signature",
     "auto_whitelist",

@@ -49,13 +49,9 @@ def pattern(name: str, value: str) -> re.Pattern[str]:
 
 def written(settings: Any) -> dict[str, Any]:
     """What differs from the defaults."""
-    return {
-        field.name: getattr(settings, field.name)
-        for field in dataclasses.fields(settings)
-        if field.default is not dataclasses.MISSING and getattr(settings, field.name) != field.default
-        or field.default_factory is not dataclasses.MISSING
-        and getattr(settings, field.name) != field.default_factory()
-    }
+    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    defaults = type(settings)()
+    return {name: value for name, value in values.items() if value != getattr(defaults, name)}
 
 
 def _fits(value: object, hint: Any) -> bool:

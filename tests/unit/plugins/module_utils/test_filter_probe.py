@@ -62,9 +62,21 @@ def test_it_comes_from_a_stranger(listening):
 
 
 FAILS = {
-    "a filter that lets all in": (lambda *_: "200 Ok", ["virus"], r"\(virus\) should be refused, and the answer was '200"),
-    "a filter that is not sure": (lambda *_: "451 Later", ["spam"], r"\(spam\) should be refused, and the answer was '451"),
-    "a filter that refuses all": (lambda *_: "554 No", ["virus"], "harmless message should be let in, and the answer was '554"),
+    "a filter that lets all in": (
+        lambda *_: "200 Ok",
+        ["virus"],
+        r"\(virus\) should be refused, and the answer was '200",
+    ),
+    "a filter that is not sure": (
+        lambda *_: "451 Later",
+        ["spam"],
+        r"\(spam\) should be refused, and the answer was '451",
+    ),
+    "a filter that refuses all": (
+        lambda *_: "554 No",
+        ["virus"],
+        "harmless message should be let in, and the answer was '554",
+    ),
     "a filter that says nothing": (lambda *_: "", [], "the answer was 'nothing'"),
 }
 

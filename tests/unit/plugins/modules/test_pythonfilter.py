@@ -61,7 +61,10 @@ def test_check_mode_writes_nothing(host):
 
 
 REFUSED = {
-    "an unknown filter": ({"modules": ["whitelist_aut"]}, "there is no filter whitelist_aut; did you mean whitelist_auth"),
+    "an unknown filter": (
+        {"modules": ["whitelist_aut"]},
+        "there is no filter whitelist_aut; did you mean whitelist_auth",
+    ),
     "a filter twice": ({"modules": ["noduplicates", "noduplicates"]}, "noduplicates is twice"),
     "an outcome that is none": (
         {"modules": [], "when_down": {"noduplicates": "ignore"}},
