@@ -23,7 +23,7 @@ from typing import NamedTuple
 Text = bytes | mmap.mmap
 
 MOST_PARTS = 10_000
-_MOST_COMPARISONS = 20_000_000  # of lines with boundaries, which are a second or two
+_MOST_COMPARISONS = 5_000_000  # of lines with boundaries, which take a second or two
 _HEADER_BYTES = 1 << 20  # of one part
 _VALUE = 4096  # characters of a name that are decoded; no file system takes a longer one
 _CHUNK = 1 << 18
@@ -33,6 +33,7 @@ _FIELD = re.compile(rb"(content-(?:type|disposition|transfer-encoding))[ \t]*:(.
 _MARK = re.compile(rb"\n(?:--([^\n]{1,250})|begin [0-7]{3,4} ([^\r\n]{1,250}))")
 _PARAMETER = re.compile(rb';[ \t\r\n]*+([^\s;="]++)[ \t\r\n]*+=[ \t\r\n]*+("(?:[^"\\]|\\.)*+"?|[^;]*+)', re.DOTALL)
 _SECTION = re.compile(r"([^*]+)(?:\*([0-9]{1,3}))?(\*?)")
+_BLANKS = " \t\r\n"  # and not what Python takes for one in bytes that are UTF-8
 _ENCODINGS = ("base64", "quoted-printable", "uuencode", "x-uuencode", "x-uue", "uue")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes(set(range(256)) - set(_ALPHABET))
@@ -149,7 +150,9 @@ def _part(text: Text, position: int, boundaries: set[bytes]) -> Part:
         names += _values(parameters, ("filename", "name"))
         if name == b"content-type":
             kinds.append(_text(value.partition(b";")[0]).strip().lower())
-            found = {one.rstrip().encode("latin-1")[:200] for one in _values(parameters, ("boundary",), decode=False)}
+            found = {
+                one.rstrip(_BLANKS).encode("latin-1")[:200] for one in _values(parameters, ("boundary",), decode=False)
+            }
             # Where a multipart names none, some programs take any line for a delimiter that looks like one.
             boundaries |= found - {b""} or ({b""} if kinds[-1].startswith("multipart/") else set())
     position = min(position, len(text))
@@ -162,7 +165,7 @@ def _parameters(value: bytes) -> Iterator[tuple[str, str]]:
         text = match[2].decode("latin-1")
         if text.startswith('"'):
             text = re.sub(r"\\(.)", r"\1", text[1:].removesuffix('"'), flags=re.DOTALL)
-        yield match[1].decode("latin-1").lower(), re.sub(r"\r?\n[ \t]*", " ", text).strip()
+        yield match[1].decode("latin-1").lower(), re.sub(r"\r?\n[ \t]*", " ", text).strip(_BLANKS)
 
 
 def _values(parameters: list[tuple[str, str]], wanted: tuple[str, ...], *, decode: bool = True) -> list[str]:

@@ -388,7 +388,7 @@ def _shown(path: list[str]) -> str:
 
 
 _OPENERS: dict[str, Any] = {
-    "gz": lambda stream: gzip.GzipFile(fileobj=stream),
+    "gz": lambda stream: gzip.GzipFile(fileobj=stream, mode="rb"),
     "bz2": bz2.BZ2File,
     "xz": lzma.LZMAFile,
 }

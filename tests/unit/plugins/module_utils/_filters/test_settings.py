@@ -48,8 +48,8 @@ REFUSED = {
     "a text for a number or null": ({"score": "5"}, "score is '5'; write a number or null"),
     "a text in a dictionary": (
         {"people": {"a": {"b": "c"}}},
-        "people is {'a': {'b': 'c'}}; write a dictionary, each value a dictionary, each value true or false or a number "
-        "or null",
+        "people is {'a': {'b': 'c'}}; write a dictionary, each value a dictionary, each value true or false or a "
+        "number or null",
     ),
     "what makes no sense": ({"size": 0}, "size is 0; write a number of at least 1"),
 }
