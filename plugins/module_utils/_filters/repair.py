@@ -149,18 +149,24 @@ def repaired(one: Field, charset: str = "") -> bytes:
 def _addresses(text: str, charset: str) -> str:
     """Addresses with the names beside them in encoded words. The addresses themselves stay."""
     written: list[str] = []
+    words = ""  # that were encoded last, if nothing but a blank came after
     for token in _TOKEN.findall(text):
         if token.isascii() or token.startswith("<") or "@" in token:
             written.append(token)
+            words = words if token.isspace() else ""
         elif token.startswith('"'):
             written.append(_words(re.sub(r"\\(.)", r"\1", token[1:-1]), charset))
+            words = ""
         elif token.startswith("("):
             written.append(f"({_words(token[1:-1], charset)})")
+            words = ""
         else:
-            # Between two encoded words a blank is not shown, so it goes into the second.
-            if len(written) > 1 and written[-1].isspace() and written[-2].endswith("?="):
-                token = f" {token}"  # noqa: PLW2901
+            # The blank between two encoded words is not shown, so both become one.
+            if words and written[-1].isspace():
+                del written[-2:]
+                token = f"{words} {token}"  # noqa: PLW2901
             written.append(_words(token, charset))
+            words = token
     return "\n ".join(_folded("".join(written)))
 
 
