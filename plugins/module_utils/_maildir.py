@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -44,6 +44,7 @@ class Mailbox(NamedTuple):
     home: str  # absolute, below the mail root
     courier: Sequence[str] = ()  # the lines of .courier; without any there is none of ours
     limited: bool = True  # by a quota
+    extensions: Mapping[str, Sequence[str]] = {}  # the lines of .courier-NAME
 
 
 class Work(NamedTuple):
@@ -55,7 +56,7 @@ class Work(NamedTuple):
     make: list[str]  # directories, outer ones first
     write: dict[str, str]  # files with their texts
     remove: list[str]  # files
-    found: str  # the .courier that is replaced or removed, as a diff shows it
+    found: str  # each .courier that is replaced or removed, as a diff shows it
 
 
 def survey(root: MailRoot, mailboxes: Iterable[Mailbox]) -> list[Work]:
@@ -100,21 +101,23 @@ def carry_out(root: MailRoot, work: Sequence[Work]) -> None:
 
 
 def diff(root: MailRoot, work: Iterable[Work]) -> dict[str, str]:
-    """The work as one difference. A new mailbox is one line of it, and its .courier if it gets one."""
+    """The work as one difference. A new mailbox is one line of it, and its .courier if it gets one of its own."""
     before, after = [], []
     for item in work:
-        courier = f"{item.home}/.courier"
+        couriers = [path for path in item.write if _is_courier(path)]
         for path, owner in item.own.items():
             before.append(f"{root.path}/{path} belongs to {owner}\n")
             after.append(f"{root.path}/{path} belongs to {root.uid}:{root.gid}\n")
         if item.is_new:
             after.append(f"{root.path}/{item.home} is a new mailbox\n")
         else:
-            after += [f"{root.path}/{path}\n" for path in (*item.make, *item.write) if path != courier]
-        before += [f"{root.path}/{path}\n" for path in item.remove if path != courier]
+            after += [f"{root.path}/{path}\n" for path in (*item.make, *item.write) if path not in couriers]
+        before += [f"{root.path}/{path}\n" for path in item.remove if not _is_courier(path)]
         before.append(item.found)
-        if courier in item.write:
-            after.append(_shown(f"{root.path}/{courier}", (root.uid, root.gid, 0o600), item.write[courier]))
+        for path in couriers:
+            # Those of extensions are the same in every new mailbox.
+            if not item.is_new or path == f"{item.home}/.courier":
+                after.append(_shown(f"{root.path}/{path}", (root.uid, root.gid, 0o600), item.write[path]))
     header = f"mailboxes below {root.path}"
     return {"before_header": header, "after_header": header, "before": "".join(before), "after": "".join(after)}
 
@@ -163,16 +166,40 @@ def _examine(root: MailRoot, base: int | None, mailbox: Mailbox, outer: set[str]
         # Courier remembers a quota in there, and minds it for as long as no other is named.
         remove.append(f"{maildir}/maildirsize")
 
-    courier = f"{home}/.courier"
-    text, found = _find_courier(root.path, base, courier)
-    wanted = "".join(f"{line}\n" for line in (MARK, *mailbox.courier))
-    if mailbox.courier and found != _shown(f"{root.path}/{courier}", (root.uid, root.gid, 0o600), wanted):
-        write[courier] = wanted
-    elif not mailbox.courier and text.startswith(f"{MARK}\n"):
-        remove.append(courier)
-    else:
-        found = ""
-    return Work(home, is_new, own, make, write, remove, found)
+    couriers, no_couriers, found = _examine_couriers(root, base, home, mailbox)
+    return Work(home, is_new, own, make, write | couriers, remove + no_couriers, found)
+
+
+def _examine_couriers(
+    root: MailRoot, base: int | None, home: str, mailbox: Mailbox
+) -> tuple[dict[str, str], list[str], str]:
+    """The files of delivery instructions to write and to remove, and those that go by it, as a diff shows them."""
+    wanted = {f"{home}/.courier": mailbox.courier, **dict.fromkeys(_extensions(base, home), ())}
+    wanted |= {f"{home}/.courier-{name}": lines for name, lines in mailbox.extensions.items()}
+    write, remove, found = {}, [], ""
+    for path, lines in wanted.items():
+        text, shown = _find_courier(root.path, base, path)
+        whole = "".join(f"{line}\n" for line in (MARK, *lines))
+        if lines and shown != _shown(f"{root.path}/{path}", (root.uid, root.gid, 0o600), whole):
+            write[path] = whole
+        elif not lines and text.startswith(f"{MARK}\n"):
+            remove.append(path)
+        else:
+            continue
+        found += shown
+    return write, remove, found
+
+
+def _is_courier(path: str) -> bool:
+    return os.path.basename(path).startswith(".courier")
+
+
+def _extensions(base: int | None, home: str) -> list[str]:
+    """The .courier-NAME that are there, whoever wrote them."""
+    if base is None or not _look(base, home):
+        return []
+    with _opened_inside(base, home) as inside:
+        return sorted(f"{home}/{name}" for name in os.listdir(inside) if name.startswith(".courier-"))
 
 
 def _find_courier(root: str, base: int | None, path: str) -> tuple[str, str]:

@@ -113,6 +113,16 @@ options:
     type: list
     elements: str
     default: [Drafts, Sent, Junk, Trash]
+  extensions:
+    description:
+      - Delivery instructions of extensions that every account has. The lines of C(junk) go into C(~/.courier-junk) of
+        each home, by which Courier delivers what is for C(alice-junk@example.com) with the rights of
+        C(alice@example.com).
+      - A file of this module is removed when its extension leaves. What somebody else wrote stays, unless an extension
+        of that name is here.
+      - Refused is an account that has the name of another one with an extension, because Courier would deliver to it.
+    type: dict
+    default: {}
   directory:
     description: Where C(userdb) is.
     type: path
@@ -202,6 +212,7 @@ from ..module_utils._courier.userdb import (
     canonical,
     changes,
     holds_secret,
+    refuse_extensions,
     render,
 )
 from ..module_utils._maildir import Mailbox, MailboxError, MailRoot, carry_out, diff, left_behind, survey
@@ -224,6 +235,7 @@ SPEC = {
     "gid": {"type": "int", "required": True},
     "quota": {"type": "str"},
     "folders": {"type": "list", "elements": "str", "default": ["Drafts", "Sent", "Junk", "Trash"]},
+    "extensions": {"type": "dict", "default": {}},
     "directory": {"type": "path", "default": "/etc/courier"},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
@@ -240,7 +252,8 @@ def main() -> None:
     root = mail_root(params)
     try:
         accounts, text = plan(params)
-        work = survey(root, (Mailbox(one.home, one.courier, limited=one.quota is not None) for one in accounts))
+        extensions = params["extensions"]
+        work = survey(root, [Mailbox(one.home, one.courier, one.quota is not None, extensions) for one in accounts])
         if os.path.isdir(path):
             raise UserdbError(f"{path} is a directory; move it away, all accounts go into one file of this name")
         if not module.check_mode:
@@ -264,7 +277,9 @@ def plan(params: dict[str, Any]) -> tuple[list[Account], str]:
     """The accounts, and the text of userdb. Touches nothing; raises UserdbError."""
     root = mail_root(params)
     accounts = [account(entry, root, params["quota"]) for entry in params["accounts"]]
-    return accounts, render(accounts, params["domains"], params["auth_methods"])
+    text = render(accounts, params["domains"], params["auth_methods"])
+    refuse_extensions(params["extensions"], accounts)
+    return accounts, text
 
 
 def mail_root(params: dict[str, Any]) -> MailRoot:

@@ -11,7 +11,7 @@ dot-courier(5) for delivery instructions.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -119,6 +119,34 @@ def render(accounts: Iterable[Account], domains: Iterable[str], methods: Collect
     return "".join(lines[address] for address in sorted(lines))
 
 
+def refuse_extensions(extensions: Mapping[str, object], accounts: Iterable[Account]) -> None:
+    """Refuse extensions that no address can have, instructions that are none, and accounts that would get their mail.
+
+    What is for alice-junk@example.com goes by .courier-junk in the home of alice@example.com, but first of all to an
+    account of that name, if there is one.
+    """
+    addresses = {canonical(account.address) for account in accounts}
+    for name, lines in extensions.items():
+        # In the name of the file, a dot is written otherwise, and a "-" begins another extension.
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_]+", name):
+            raise UserdbError(
+                f"extensions: {name!r} is not an extension; write lower case letters and digits, such as junk"
+            )
+        if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
+            raise UserdbError(
+                f"extensions: {name} is {lines!r}; write a list of delivery instructions, see dot-courier(5)"
+            )
+        _check_instructions(f"extensions: {name}", f".courier-{name}", lines)
+        for address in sorted(addresses):
+            local, _at, domain = address.rpartition("@")
+            owner = f"{local.removesuffix(f'-{name}')}@{domain}"
+            if owner != address and owner in addresses:
+                raise UserdbError(
+                    f"{address} would get the mail for the extension {name} of {owner}, so both cannot be accounts; "
+                    f"give one of them another address, or take {name} out of extensions"
+                )
+
+
 def parse(text: str) -> list[Account]:
     """The accounts that makeuserdb finds in a text. Lines without a home, a uid or a gid are no accounts to Courier.
 
@@ -198,12 +226,16 @@ def _check_fields(address: str, account: Account) -> None:
         raise UserdbError(f"{address}: home {account.home!r} is not a full path such as /srv/vmail/example.com/alice")
     if account.uid < 1 or account.gid < 1:
         raise UserdbError(f"{address}: a mailbox cannot belong to uid {account.uid} and gid {account.gid}")
-    for line in account.courier:
+    _check_instructions(address, ".courier", account.courier)
+
+
+def _check_instructions(owner: str, file: str, lines: Iterable[str]) -> None:
+    for line in lines:
         if not line.strip() or set(line) & set("\n\r\0"):
-            raise UserdbError(f"{address}: an entry for .courier is empty or holds a line break; write one per line")
+            raise UserdbError(f"{owner}: an entry for {file} is empty or holds a line break; write one per line")
         if line.lstrip().startswith("#"):
-            # With nothing but comments in it, .courier throws all mail away.
-            raise UserdbError(f"{address}: the entry {line!r} for .courier is a comment, not an instruction")
+            # With nothing but comments in it, the file throws all mail away.
+            raise UserdbError(f"{owner}: the entry {line!r} for {file} is a comment, not an instruction")
 
 
 def _check_hash(address: str, value: str) -> None:

@@ -62,6 +62,7 @@ class Message:
         self._body = 0  # where the body begins, with the empty line before it
         self._added: list[bytes] = []
         self._removed: set[str] = set()
+        self._replaced: dict[int, bytes] = {}
 
     # The envelope.
 
@@ -127,6 +128,8 @@ class Message:
         self._append(recipient.file, f"r{address}", f"R{recipient.original}", f"N{recipient.notify}")
 
     def _append(self, file: str, *lines: str) -> None:
+        # A line break within would be a record of its own.
+        lines = tuple(re.sub(r"[\x00-\x1f\x7f]", " ", line) for line in lines)
         with open(file, "a", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write("".join(f"{line}\n" for line in lines))
         self._records += [(line[0], line[1:], file) for line in lines]
@@ -145,6 +148,11 @@ class Message:
                 self._fields, self._body = _header(stream)
         return self._fields
 
+    @property
+    def body(self) -> int:
+        """Where the body begins, with the empty line before it."""
+        return self._body if self.fields else 0
+
     def values(self, name: str) -> list[str]:
         """The values of all fields with this name."""
         return [field.value for field in self.fields if field.name == name.lower()]
@@ -157,15 +165,24 @@ class Message:
         self._added.append(_folded(line).encode() + b"\n")
 
     def remove(self, *names: str) -> None:
-        """Take away every field with one of these names that came with the message."""
+        """Take away every field with one of these names that came with the message. X-Spam-* is all that begin so."""
         self._removed |= {name.lower() for name in names}
+
+    def replace(self, number: int, raw: bytes) -> None:
+        """Put another text, with its line end, in the place of a field. The number is its place in `fields`."""
+        self._replaced[number] = raw
 
     def commit(self) -> bool:
         """Make the changes to the header, and say whether there were any."""
-        kept = [field for field in self.fields if field.name not in self._removed]
-        if not self._added and len(kept) == len(self.fields):
+        prefixes = tuple(name[:-1] for name in self._removed if name.endswith("*"))
+        kept = [
+            self._replaced.get(number, field.raw)
+            for number, field in enumerate(self.fields)
+            if field.name not in self._removed and not field.name.startswith(prefixes)
+        ]
+        if not self._added and not self._replaced and len(kept) == len(self.fields):
             return False
-        header = b"".join(reversed(self._added)) + b"".join(field.raw for field in kept)
+        header = b"".join([*reversed(self._added), *kept])
         # submit holds the file open: its text changes, and the file stays the same.
         with open(self.text, "r+b") as stream, tempfile.TemporaryFile(dir=os.path.dirname(self.text)) as rest:
             stream.seek(self._body)
@@ -175,7 +192,7 @@ class Message:
             stream.write(header)
             shutil.copyfileobj(rest, stream, _CHUNK)
             stream.truncate()
-        self._fields, self._added, self._removed = None, [], set()
+        self._fields, self._added, self._removed, self._replaced = None, [], set(), {}
         self.size = os.stat(self.text).st_size
         return True
 

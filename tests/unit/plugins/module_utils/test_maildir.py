@@ -162,6 +162,34 @@ def test_a_foreign_courier_file_stays_until_there_are_lines(root, home):
     assert courier.read_text() == f"{MARK}\n./Maildir\n"
 
 
+def test_instructions_of_extensions_come_change_and_go(root, home):
+    junk = home / ".courier-junk"
+    shown = apply(root, Mailbox(str(home), extensions={"junk": ["./Maildir/.Junk/"]}))
+    assert junk.read_text() == f"{MARK}\n./Maildir/.Junk/\n"
+    assert tree(home)[".courier-junk"] == "-rw-------"
+    assert junk.stat().st_uid == UID
+    assert shown["after"] == f"{home} is a new mailbox\n"
+    shown = apply(root, Mailbox(str(home), ["./Maildir"], extensions={"junk": ["./Maildir"], "lists": ["./Maildir"]}))
+    assert "./Maildir/.Junk/" in shown["before"]
+    assert [line for line in shown["after"].splitlines() if line[0] == "/"] == [
+        f"{home}/.courier{end} belongs to {UID}:{GID}, mode 0600" for end in ("", "-junk", "-lists")
+    ]
+    shown = apply(root, Mailbox(str(home), ["./Maildir"], extensions={"lists": ["./Maildir"]}))
+    assert shown["before"].startswith(f"{junk} belongs to ")
+    assert shown["after"] == ""
+    assert {name for name in tree(home) if ".courier" in name} == {".courier", ".courier-lists"}
+
+
+def test_a_foreign_file_of_an_extension_stays_until_there_is_one_of_ours(root, home):
+    apply(root, Mailbox(str(home)))
+    (home / ".courier-lists").write_text("./Maildir/.Lists/\n")
+    (home / ".courier-junk").write_text("./Maildir\n")
+    shown = apply(root, Mailbox(str(home), extensions={"junk": ["./Maildir/.Junk/"]}))
+    assert "  ./Maildir\n" in shown["before"]
+    assert (home / ".courier-junk").read_text() == f"{MARK}\n./Maildir/.Junk/\n"
+    assert (home / ".courier-lists").read_text() == "./Maildir/.Lists/\n"
+
+
 def test_a_link_in_the_place_of_courier_is_replaced_not_followed(root, home, tmp_path):
     apply(root, Mailbox(str(home)))
     secret = tmp_path / "secret"

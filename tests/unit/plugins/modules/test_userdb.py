@@ -237,3 +237,21 @@ def test_a_clear_password_is_not_repeated_and_the_refusal_can_be_read(site, caps
         "make one with `openssl passwd -6` ($6$) or `mkpasswd -m yescrypt` ($y$)"
     )
     assert "correct horse" not in printed
+
+
+def test_extensions_come_and_go_with_every_account(site, tmp_path):
+    homes = [tmp_path / "vmail/example.com" / name for name in ("alice", "bob")]
+    more = site | {"extensions": {"junk": ["./Maildir/.Junk/"]}}
+    assert run_module(userdb, check=True, **more)["changed"] is True
+    run_module(userdb, **more)
+    assert all((home / ".courier-junk").read_text().endswith("\n./Maildir/.Junk/\n") for home in homes)
+    assert run_module(userdb, **more)["changed"] is False
+    assert run_module(userdb, **site)["changed"] is True
+    assert not any((home / ".courier-junk").exists() for home in homes)
+    assert (homes[1] / ".courier").exists()
+
+
+def test_extensions_are_refused_before_anything_is_written(site, tmp_path):
+    result = run_module(userdb, **(site | {"extensions": {"junk": ["# x"]}}))
+    assert "comment" in result["msg"]
+    assert list((tmp_path / "vmail").iterdir()) == []

@@ -16,6 +16,7 @@ from plugins.module_utils._courier.userdb import (
     changes,
     holds_secret,
     parse,
+    refuse_extensions,
     render,
 )
 
@@ -394,3 +395,57 @@ accounts = st.builds(
 def test_reads_what_it_wrote(accounts):
     text = render(accounts, ["example.com", "bücher.example"])
     assert parse(text) == sorted(accounts)
+
+
+EXTENSIONS_REFUSED = {
+    "an account with the name of another and an extension": (
+        {"junk": ["./Maildir"]},
+        ["alice@example.com", "Alice-Junk@example.com"],
+        "alice-junk@example.com would get the mail for the extension junk of alice@example.com, so both cannot be "
+        "accounts; give one of them another address, or take junk out of extensions",
+    ),
+    "two parts": (
+        {"a-b": ["./Maildir"]},
+        [],
+        "extensions: 'a-b' is not an extension; write lower case letters and digits, such as junk",
+    ),
+    "upper case": (
+        {"Junk": ["./Maildir"]},
+        [],
+        "extensions: 'Junk' is not an extension; write lower case letters and digits, such as junk",
+    ),
+    "a text for a list": (
+        {"junk": "./Maildir"},
+        [],
+        "extensions: junk is './Maildir'; write a list of delivery instructions, see dot-courier(5)",
+    ),
+    "no lines": ({"junk": []}, [], "extensions: junk is []; write a list of delivery instructions, see dot-courier(5)"),
+    "a comment": (
+        {"junk": ["# x"]},
+        [],
+        "extensions: junk: the entry '# x' for .courier-junk is a comment, not an instruction",
+    ),
+    "a line break": (
+        {"junk": ["a\nb"]},
+        [],
+        "extensions: junk: an entry for .courier-junk is empty or holds a line break; write one per line",
+    ),
+}
+
+
+@pytest.mark.parametrize(("extensions", "addresses", "sentence"), EXTENSIONS_REFUSED.values(), ids=EXTENSIONS_REFUSED)
+def test_refuses_extensions_that_go_astray(extensions, addresses, sentence):
+    with pytest.raises(UserdbError) as refusal:
+        refuse_extensions(extensions, [ALICE._replace(address=address) for address in addresses])
+    assert str(refusal.value) == sentence
+
+
+def test_an_account_may_end_like_an_extension_of_nobody():
+    names = [
+        "spam-junk@example.com",
+        "alice@example.com",
+        "alice-junk@example.org",
+        "-junk@example.com",
+        "junk@example.com",
+    ]
+    refuse_extensions({"junk": ["./Maildir"]}, [ALICE._replace(address=address) for address in names])

@@ -1,0 +1,204 @@
+"""The chain: nothing is consent but a filter that has looked."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from plugins.module_utils._filters import _chain
+from plugins.module_utils._filters._chain import UNCHECKED, Chain
+from plugins.module_utils._filters._verdict import PASS, Down, Verdict, accept, defer, refuse, replied
+
+
+class Played:
+    """A filter that does as it is told."""
+
+    def __init__(self, verdict):
+        self.verdict = verdict
+        self.asked = 0
+        self.told = []
+
+    def check(self, message):
+        self.asked += 1
+        if isinstance(self.verdict, Exception):
+            raise self.verdict
+        return self.verdict(message) if callable(self.verdict) else self.verdict
+
+    def finish(self, message, outcome):
+        self.told.append(outcome)
+
+
+@pytest.fixture
+def chain(monkeypatch):
+    """Makes a chain of filters that a test plays."""
+
+    def make(when_down=None, **verdicts):
+        played = {name: Played(verdict) for name, verdict in verdicts.items()}
+        monkeypatch.setattr(_chain, "made", lambda name, _settings: played[name])
+        one = Chain(list(verdicts), when_down or {}, {})
+        one.played = played
+        return one
+
+    return make
+
+
+def ask(chain, message):
+    return chain(message.text, message.controls)
+
+
+REFUSED = "554 5.7.1 No"
+DEFERRED = "451 4.7.1 Later"
+
+
+def test_asks_in_order_until_one_is_sure(chain, letter):
+    order = []
+
+    def say(name, verdict):
+        def check(_message):
+            order.append(name)
+            return verdict
+
+        return check
+
+    one = chain(a=say("a", PASS), b=say("b", PASS), c=say("c", refuse(REFUSED)), d=say("d", PASS))
+    assert ask(one, letter()) == REFUSED
+    assert order == ["a", "b", "c"]
+
+
+def test_accept_ends_the_chain(chain, letter):
+    one = chain(a=accept(), b=refuse(REFUSED))
+    assert ask(one, letter()) == ""
+    assert one.played["b"].asked == 0
+
+
+@pytest.mark.parametrize("verdict", [refuse(REFUSED), defer(DEFERRED)], ids=["refuse", "defer"])
+def test_the_client_is_told_and_the_message_stays(chain, letter, verdict):
+    message = letter()
+    before = Path(message.text).read_bytes()
+
+    def tag(one):
+        one.add("X-Tag", "1")
+        return PASS
+
+    assert ask(chain(a=tag, b=verdict), message) == verdict.reply
+    assert Path(message.text).read_bytes() == before
+
+
+def test_what_is_let_in_is_changed_once(chain, letter):
+    message = letter()
+
+    def tag(one):
+        one.add("X-Tag", "1")
+        return PASS
+
+    assert ask(chain(a=tag, b=tag, c=accept()), message) == ""
+    assert Path(message.text).read_bytes().startswith(b"X-Tag: 1\nX-Tag: 1\nReceived:")
+
+
+@pytest.mark.parametrize("error", [Down("no answer"), KeyError("mistake")], ids=["down", "an exception"])
+@pytest.mark.parametrize(
+    ("wanted", "reply", "field"),
+    [("defer", "451", []), ("accept", "", []), ("tag", "", ["a"]), (None, "451", []), ("nonsense", "451", [])],
+)
+def test_a_filter_that_is_down_means_what_the_operator_says(chain, letter, wanted, reply, field, error):
+    one = chain({"a": wanted} if wanted else {}, a=error, b=PASS)
+    message = letter()
+    assert ask(one, message)[:3] == reply
+    assert letter(Path(message.text).read_bytes()).values(UNCHECKED) == field
+    assert one.played["b"].asked == (0 if reply else 1)
+
+
+def test_why_it_is_down_is_told(chain, letter):
+    one = chain({"a": "accept"}, a=Down("no answer"))
+    ask(one, letter())
+    (outcome,) = one.played["a"].told
+    assert outcome.as_log()["filters"] == {"a": "down, pass: no answer"}
+
+
+def test_a_forged_tag_is_taken_away(chain, letter):
+    message = letter(b"X-Courier-Mail-Unchecked: clamd\nSubject: x\n\n")
+    assert ask(chain(a=PASS), message) == ""
+    assert Path(message.text).read_bytes() == b"Subject: x\n\n"
+
+
+def test_all_are_told_how_it_ended(chain, letter):
+    one = chain(a=PASS, b=refuse(REFUSED, "why"), c=PASS)
+    ask(one, letter())
+    for played in one.played.values():
+        (outcome,) = played.told
+        assert (outcome.as_log()["verdict"], outcome.as_log()["reply"]) == ("refuse", REFUSED)
+        assert outcome.as_log()["filters"] == {"a": "pass", "b": "refuse: why"}
+
+
+def test_who_fails_when_told_changes_nothing(chain, letter, capsys):
+    one = chain(a=PASS)
+    one.played["a"].finish = lambda *_arguments: 1 / 0
+    assert ask(one, letter()) == ""
+    assert "a failed after the verdict" in capsys.readouterr().err
+
+
+def test_a_message_that_cannot_be_read_is_deferred(chain, letter, tmp_path):
+    assert chain(a=PASS)(str(tmp_path / "gone"), []).startswith("451 4.3.0")
+    assert chain(a=PASS)(letter().text, [str(tmp_path / "gone")]).startswith("451 4.3.0")
+
+
+def test_a_change_that_cannot_be_made_is_deferred(chain, letter, monkeypatch):
+    def fail(_message):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(_chain.Message, "commit", fail)
+    assert ask(chain(a=PASS), letter()).startswith("451 4.3.0")
+
+
+@pytest.mark.parametrize("name", ["no_such_filter", "broken_import", "broken_init"])
+def test_a_filter_that_cannot_be_made_is_down(letter, monkeypatch, name, capsys):
+    package = types.ModuleType("pythonfilter")
+    package.__path__ = []
+    monkeypatch.setitem(sys.modules, "pythonfilter", package)
+    module = types.ModuleType("pythonfilter.broken_init")
+    module.init_filter = lambda: 1 / 0
+    monkeypatch.setitem(sys.modules, "pythonfilter.broken_init", module)
+    message = letter()
+    assert ask(Chain([name], {}, {}), message).startswith("451 4.3.0")
+    assert ask(Chain([name], {name: "tag"}, {}), message) == ""
+    assert letter(Path(message.text).read_bytes()).values(UNCHECKED) == [name]
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_a_filter_that_is_down(letter, capsys):
+    assert ask(Chain(["clamd"], {}, {"clamd": {"socket": 3}}), letter()).startswith("451 4.3.0")
+    assert "socket is 3; write a text" in capsys.readouterr().err
+
+
+def test_packaged_filters_are_asked(letter, monkeypatch):
+    calls = []
+    module = types.ModuleType("pythonfilter.whitelist_auth")
+    module.init_filter = lambda: calls.append("init")
+    module.do_filter = lambda text, controls: calls.append((text, controls)) or "200 Ok"
+    monkeypatch.setitem(sys.modules, "pythonfilter", types.ModuleType("pythonfilter"))
+    monkeypatch.setitem(sys.modules, "pythonfilter.whitelist_auth", module)
+    message = letter()
+    assert ask(Chain(["whitelist_auth", "no_such_filter"], {}, {}), message) == ""
+    assert calls == ["init", (message.text, message.controls)]
+
+
+REPLIES = {
+    "": Verdict(),
+    "200 Ok": Verdict("accept"),
+    "000": Verdict("accept"),
+    "451 Later": Verdict("defer", "451 Later"),
+    "550 No": Verdict("refuse", "550 No"),
+}
+
+
+@pytest.mark.parametrize(("text", "verdict"), REPLIES.items(), ids=repr)
+def test_packaged_filters_are_understood(text, verdict):
+    assert replied(text) == verdict
+
+
+def test_a_reply_that_is_none_is_an_error():
+    with pytest.raises(KeyError):
+        replied("what?")
