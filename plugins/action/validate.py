@@ -11,7 +11,17 @@ from typing import Any, NamedTuple
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ..modules import acceptmailfor, aliases, esmtproutes, settings, smtpaccess, userdb, values
+from ..modules import (
+    acceptmailfor,
+    aliases,
+    clamd,
+    esmtproutes,
+    settings,
+    smtpaccess,
+    spamassassin,
+    userdb,
+    values,
+)
 
 
 class Check(NamedTuple):
@@ -24,9 +34,11 @@ class Check(NamedTuple):
 CHECKS = {
     "acceptmailfor": Check(acceptmailfor.SPEC, acceptmailfor.plan),
     "aliases": Check(aliases.SPEC, aliases.plan),
+    "clamd": Check(clamd.SPEC, clamd.plan),
     "esmtproutes": Check(esmtproutes.SPEC, esmtproutes.plan),
     "settings": Check(settings.SPEC, settings.plan),
     "smtpaccess": Check(smtpaccess.SPEC, smtpaccess.plan),
+    "spamassassin": Check(spamassassin.SPEC, spamassassin.plan),
     "userdb": Check(userdb.SPEC, userdb.plan),
     "values": Check(values.SPEC, values.plan),
 }

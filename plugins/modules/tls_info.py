@@ -19,16 +19,18 @@ options:
     required: true
     suboptions:
       protocol:
-        description: What is spoken there. V(authdaemon) is asked for an account that no host has.
+        description:
+          - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
+            whether they are there.
         type: str
-        choices: [smtp, imap, pop3, authdaemon]
+        choices: [smtp, imap, pop3, authdaemon, clamd, spamd]
         required: true
       address:
         description: The address, IPv4 or IPv6.
         type: str
         default: 127.0.0.1
       port:
-        description: The port; needed by all protocols but V(authdaemon).
+        description: The port; needed by V(smtp), V(imap) and V(pop3).
         type: int
       tls:
         description: V(starttls) is a handshake after STARTTLS (STLS in POP3), V(implicit) one at once, V(none) none.
@@ -39,9 +41,16 @@ options:
         description: A PEM file on the host. Its first certificate is the one that the handshake must bring.
         type: path
       socket:
-        description: Where V(authdaemon) listens.
+        description:
+          - Where V(authdaemon), V(clamd) and V(spamd) listen, if not on V(/run/courier/authdaemon/socket),
+            V(/run/clamav/clamd.ctl) and V(/run/spamd/spamd.sock).
         type: path
-        default: /run/courier/authdaemon/socket
+      recognises:
+        description:
+          - Whether a scanner must recognise the test pattern of its trade, which is EICAR for V(clamd) and
+            GTUBE for V(spamd). clamd knows it from the official signatures.
+        type: bool
+        default: false
 attributes:
   check_mode:
     support: full

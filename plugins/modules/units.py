@@ -49,16 +49,18 @@ options:
         default: []
         suboptions:
           protocol:
-            description: What is spoken there. V(authdaemon) is asked for an account that no host has.
+            description:
+              - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
+                whether they are there.
             type: str
-            choices: [smtp, imap, pop3, authdaemon]
+            choices: [smtp, imap, pop3, authdaemon, clamd, spamd]
             required: true
           address:
             description: The address, IPv4 or IPv6.
             type: str
             default: 127.0.0.1
           port:
-            description: The port; needed by all protocols but V(authdaemon).
+            description: The port; needed by V(smtp), V(imap) and V(pop3).
             type: int
           tls:
             description:
@@ -72,9 +74,16 @@ options:
                 who signed it is not asked.
             type: path
           socket:
-            description: Where V(authdaemon) listens.
+            description:
+              - Where V(authdaemon), V(clamd) and V(spamd) listen, if not on V(/run/courier/authdaemon/socket),
+                V(/run/clamav/clamd.ctl) and V(/run/spamd/spamd.sock).
             type: path
-            default: /run/courier/authdaemon/socket
+          recognises:
+            description:
+              - Whether a scanner must recognise the test pattern of its trade, which is EICAR for V(clamd) and
+                GTUBE for V(spamd). clamd knows it from the official signatures.
+            type: bool
+            default: false
   timeout:
     description:
       - Seconds after which what does not answer has failed, for the proof as a whole.
