@@ -337,16 +337,20 @@ def scanner(path, answers):
         listener.listen()
 
         def serve():
-            for answer in answers:
-                connection, _address = listener.accept()
-                with connection:
-                    heard.append(connection.recv(65536))
-                    connection.sendall(answer)
+            with contextlib.suppress(OSError):  # nobody came any more
+                for answer in answers:
+                    connection, _address = listener.accept()
+                    with connection:
+                        heard.append(connection.recv(65536))
+                        connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield heard
-        thread.join()
+        try:
+            yield heard
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 @pytest.mark.parametrize("protocol", SCANNERS)
