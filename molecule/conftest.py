@@ -87,6 +87,16 @@ class Host:
         """A TCP connection from this host."""
         return self.inside(lambda: socket.create_connection((address, port), TIMEOUT))
 
+    def ask(self, path: str, said: bytes) -> bytes:
+        """Say something to a daemon that listens on a path of this host, and return all that comes."""
+        self.container.reload()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(TIMEOUT)
+            connection.connect(f"/proc/{self.container.attrs['State']['Pid']}/root{path}")
+            connection.sendall(said)
+            with connection.makefile("rb") as stream:
+                return stream.read()
+
     def is_open(self, port: int, family: str = "ipv4") -> bool:
         """Whether somebody listens on this host's address."""
         try:

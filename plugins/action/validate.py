@@ -11,7 +11,18 @@ from typing import Any, NamedTuple
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ..modules import acceptmailfor, aliases, esmtproutes, pythonfilter, settings, smtpaccess, userdb, values
+from ..modules import (
+    acceptmailfor,
+    aliases,
+    clamd,
+    esmtproutes,
+    pythonfilter,
+    settings,
+    smtpaccess,
+    spamassassin,
+    userdb,
+    values,
+)
 
 
 class Check(NamedTuple):
@@ -24,10 +35,12 @@ class Check(NamedTuple):
 CHECKS = {
     "acceptmailfor": Check(acceptmailfor.SPEC, acceptmailfor.plan),
     "aliases": Check(aliases.SPEC, aliases.plan),
+    "clamd": Check(clamd.SPEC, clamd.plan),
     "esmtproutes": Check(esmtproutes.SPEC, esmtproutes.plan),
     "pythonfilter": Check(pythonfilter.SPEC, pythonfilter.plan),
     "settings": Check(settings.SPEC, settings.plan),
     "smtpaccess": Check(smtpaccess.SPEC, smtpaccess.plan),
+    "spamassassin": Check(spamassassin.SPEC, spamassassin.plan),
     "userdb": Check(userdb.SPEC, userdb.plan),
     "values": Check(values.SPEC, values.plan),
 }

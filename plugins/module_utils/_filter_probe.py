@@ -21,13 +21,13 @@ PATIENCE = 60.0
 QUEUE = "/var/lib/courier/tmp"
 
 # Patterns that scanners agree on, in halves, so that nobody's scanner takes this file for them.
-_EICAR = "X5O!P%@AP[4\\PZX54(P^)7CC)7}" + "$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-_GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+EICAR = "X5O!P%@AP[4\\PZX54(P^)7CC)7}" + "$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 _PROGRAM = (
     'Content-Type: application/octet-stream; name="probe.exe"\n'
     'Content-Disposition: attachment; filename="probe.exe"\n\nNothing.\n'
 )
-TEXTS = {"virus": f"\n{_EICAR}\n", "program": _PROGRAM, "spam": f"\n{_GTUBE}\n"}
+TEXTS = {"virus": f"\n{EICAR}\n", "program": _PROGRAM, "spam": f"\n{GTUBE}\n"}
 
 _HEADER = (
     "From: probe@localhost\nTo: postmaster@localhost\nSubject: courier.mail asks its filters\n"

@@ -65,14 +65,21 @@ class Files(NamedTuple):
     warnings: Sequence[str] = ()
 
 
-def run(module: AnsibleModule, plan: Callable[[dict[str, Any]], Files]) -> None:
+def run(
+    module: AnsibleModule,
+    plan: Callable[[dict[str, Any]], Files],
+    check: Callable[[AnsibleModule, Files], None] | None = None,
+) -> None:
     """Be a module that renders its arguments and writes the texts.
 
-    plan touches nothing, so that the action plugin `validate` can ask it before the first host is touched. A ValueError
-    that it raises is a sentence for the postmaster.
+    plan touches nothing, so that the action plugin `validate` can ask it before the first host is touched. check asks
+    the programs of the host what they think of the texts, before they are written. A ValueError that either raises is
+    a sentence for the postmaster.
     """
     try:
         wanted = plan(module.params)
+        if check:
+            check(module, wanted)
     except ValueError as error:
         module.fail_json(msg=str(error))
     for name, value in module.params.items():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask a daemon of Courier whether it answers, as a client would, and take leave politely.
+"""Ask a daemon whether it answers, as a client would, and take leave politely.
 
 systemd knows that a process is there. That it listens, shakes hands and serves the right certificate is only seen by
 talking to it: Courier starts happily with a TLS_PRIORITY that no client can meet, and without its certificate it does
@@ -14,12 +14,12 @@ import hashlib
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BufferedRWPair
 from typing import NamedTuple
 
-from ._filter_probe import TEXTS, NotRefused, prove
+from ._filter_probe import EICAR, GTUBE, TEXTS, NotRefused, prove
 
 # Seconds for a connection and for each line of an answer: port 25 is silent while Courier waits for a slow DNS.
 PATIENCE = 10.0
@@ -47,7 +47,53 @@ _TALKS = {
 # Courier's authentication library: which account has this name? RFC 2606 makes sure that none has.
 _AUTHDAEMON: _Step = ("PRE . login nobody@invalid", "FAIL")
 
-PROTOCOLS = (*_TALKS, "authdaemon", "courierfilter")
+
+class _Scanner(NamedTuple):
+    """What is said to a scanner, one connection each, and how its answers begin or end."""
+
+    ping: tuple[bytes, bytes]
+    name: str  # of the pattern that each scanner of its kind should know
+    scan: Callable[[bytes], bytes]
+    pattern: bytes
+    recognised: re.Pattern[bytes]
+
+
+def _instream(text: bytes) -> bytes:
+    """A scan as clamd takes it: pieces with their lengths, and one of no length."""
+    return b"zINSTREAM\0" + len(text).to_bytes(4, "big") + text + bytes(4)
+
+
+def _check(text: bytes) -> bytes:
+    """A check as spamd takes it."""
+    letter = b"From: nobody@invalid\r\nTo: nobody@invalid\r\nSubject: A test pattern\r\n\r\n" + text + b"\r\n"
+    return b"CHECK SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(letter) + letter
+
+
+_SCANNERS = {
+    "clamd": _Scanner(
+        (b"zPING\0", b"PONG\0"),
+        "EICAR",
+        _instream,
+        EICAR.encode(),
+        re.compile(rb"stream: .* FOUND\0"),
+    ),
+    "spamd": _Scanner(
+        (b"PING SPAMC/1.5\r\n\r\n", b"PONG\r\n"),
+        "GTUBE",
+        _check,
+        GTUBE.encode(),
+        re.compile(rb"SPAMD/\S+ 0 EX_OK\r\n(.*\r\n)*Spam: True ;"),
+    ),
+}
+
+# Daemons that listen on a path, and on which one unless another is said.
+SOCKETS = {
+    "authdaemon": "/run/courier/authdaemon/socket",
+    "clamd": "/run/clamav/clamd.ctl",
+    "spamd": "/run/spamd/spamd.sock",
+    "courierfilter": "/var/lib/courier/allfilters/pythonfilter",
+}
+PROTOCOLS = (*_TALKS, *SOCKETS)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
 
 # An endpoint as modules take it; the certificate is the path of a PEM file.
@@ -57,7 +103,8 @@ SPEC = {
     "port": {"type": "int"},
     "tls": {"type": "str", "choices": list(TLS), "default": "none"},
     "certificate": {"type": "path"},
-    "socket": {"type": "path", "default": "/run/courier/authdaemon/socket"},
+    "socket": {"type": "path"},
+    "recognises": {"type": "bool", "default": False},
     "refuses": {"type": "list", "elements": "str", "choices": list(TEXTS), "default": []},
 }
 PORT_REQUIRED = [("protocol", protocol, ("port",)) for protocol in _TALKS]
@@ -75,12 +122,18 @@ class Endpoint(NamedTuple):
     port: int = 0
     tls: str = "none"  # one of TLS
     certificate: bytes | None = None  # the leaf that it must serve, DER
-    socket: str = ""  # authdaemon and filters listen on a path
-    refuses: Sequence[str] = ()  # patterns that a filter must refuse
+    socket: str | None = None  # for those that listen on a path, when it is not the one of SOCKETS
+    recognises: bool = False  # a scanner must know the test pattern of its trade
+    refuses: Sequence[str] = ()  # messages that a filter must refuse
+
+    @property
+    def path(self) -> str | None:
+        return (self.socket or SOCKETS[self.protocol]) if self.protocol in SOCKETS else None
 
     def __str__(self) -> str:
-        if self.protocol not in _TALKS:
-            return f"{self.protocol} {self.socket}"
+        if self.protocol in SOCKETS:
+            scanner = _SCANNERS.get(self.protocol) if self.recognises else None
+            return f"{self.protocol} {self.path}{f' {scanner.name}' if scanner else ''}"
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{self.protocol} {host}:{self.port}{TLS[self.tls]}"
 
@@ -91,20 +144,55 @@ def probe(endpoint: Endpoint) -> str:
     Raises NoAnswer.
     """
     try:
-        if endpoint.protocol == "authdaemon":
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(PATIENCE)
-                connection.connect(endpoint.socket)
-                _converse(connection, [_AUTHDAEMON], b"\n")
+        if path := endpoint.path:
+            if endpoint.protocol == "courierfilter":
+                return f"{endpoint}: {prove(path, endpoint.refuses)}"
+            if scanner := _SCANNERS.get(endpoint.protocol):
+                _try(path, scanner, endpoint.recognises)
+            else:
+                with _connection(path) as connection:
+                    _converse(connection, [_AUTHDAEMON], b"\n")
             return str(endpoint)
-        if endpoint.protocol == "courierfilter":
-            return f"{endpoint}: {prove(endpoint.socket, endpoint.refuses)}"
         with socket.create_connection((endpoint.address, endpoint.port), PATIENCE) as connection:
             return f"{endpoint}{_ask(connection, endpoint)}"
     except OSError as error:
         raise NoAnswer(error.strerror or str(error)) from error
     except NotRefused as refused:
         raise NoAnswer(str(refused)) from refused
+
+
+def _connection(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(PATIENCE)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _try(path: str, scanner: _Scanner, recognises: bool) -> None:
+    ping, pong = scanner.ping
+    if not (came := _exchange(path, ping)).endswith(pong):
+        raise NoAnswer(f"{_shown(ping)} should be answered with {_shown(pong)}, and there came {_came(came)}")
+    if recognises and not scanner.recognised.match(came := _exchange(path, scanner.scan(scanner.pattern))):
+        raise NoAnswer(f"it should recognise {scanner.name}, and there came {_came(came)}")
+
+
+def _exchange(path: str, said: bytes) -> bytes:
+    """Say one thing and return all that comes: scanners hang up when they have answered."""
+    with _connection(path) as connection, connection.makefile("rb") as stream:
+        connection.sendall(said)
+        return stream.read()
+
+
+def _shown(text: bytes) -> str:
+    return text.decode(errors="replace").strip("\0\r\n")
+
+
+def _came(text: bytes) -> str:
+    return repr(_shown(text)) if text else "nothing"
 
 
 def _ask(connection: socket.socket, endpoint: Endpoint) -> str:

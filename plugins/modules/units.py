@@ -50,10 +50,10 @@ options:
         suboptions:
           protocol:
             description:
-              - What is spoken there. V(authdaemon) is asked for an account that no host has, V(courierfilter) for its
-                verdict on messages.
+              - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
+                whether they are there, and V(courierfilter) for its verdict on messages.
             type: str
-            choices: [smtp, imap, pop3, authdaemon, courierfilter]
+            choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter]
             required: true
           address:
             description: The address, IPv4 or IPv6.
@@ -74,9 +74,17 @@ options:
                 who signed it is not asked.
             type: path
           socket:
-            description: Where V(authdaemon) or V(courierfilter) listens.
+            description:
+              - Where V(authdaemon), V(clamd), V(spamd) and V(courierfilter) listen, if not on
+                V(/run/courier/authdaemon/socket), V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock) and
+                V(/var/lib/courier/allfilters/pythonfilter).
             type: path
-            default: /run/courier/authdaemon/socket
+          recognises:
+            description:
+              - Whether a scanner must recognise the test pattern of its trade, which is EICAR for V(clamd) and
+                GTUBE for V(spamd). clamd knows it from the official signatures.
+            type: bool
+            default: false
           refuses:
             description:
               - What a filter must refuse, beside letting a harmless message in. V(virus) is EICAR, V(program) an

@@ -21,6 +21,9 @@ options:
   aliases:
     description: Arguments of M(courier.mail.aliases).
     type: dict
+  clamd:
+    description: Arguments of M(courier.mail.clamd).
+    type: dict
   esmtproutes:
     description: Arguments of M(courier.mail.esmtproutes).
     type: dict
@@ -32,6 +35,9 @@ options:
     type: dict
   smtpaccess:
     description: Arguments of M(courier.mail.smtpaccess).
+    type: dict
+  spamassassin:
+    description: Arguments of M(courier.mail.spamassassin).
     type: dict
   userdb:
     description: Arguments of M(courier.mail.userdb).

@@ -15,7 +15,7 @@ class Exit(Exception):
     """The module is done. Its answer was noted."""
 
 
-def run_module(plugin: ModuleType, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+def run_module(plugin: ModuleType, /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
     """The module's answer; `failed` is in it when the module refused."""
     arguments |= {"_ansible_check_mode": check, "_ansible_diff": True}
     answers: list[dict[str, Any]] = []

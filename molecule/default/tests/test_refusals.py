@@ -211,10 +211,41 @@ REFUSED = {
         {"courier_imap_tls_profile": "NORMAL"},
         "value of courier_imap_tls_profile must be one of: modern, intermediate, got: NORMAL",
     ),
+    "signature that ClamAV could not read": (
+        {"clamav_signatures": {"local.ndb": "Example.Test:0:*:no-hex"}},
+        "local.ndb, line 1: 'Example.Test:0:*:no-hex' is not a signature of its kind",
+    ),
+    "signatures of a kind that there is not": (
+        {"clamav_signatures": {"local.txt": "Example.Test:0:*:6578616d"}},
+        "local.txt: ClamAV has no signatures of the kind txt",
+    ),
+    "nothing for clamd to find": ({"clamav_signatures": {}}, "clamd has no signature at all and would find nothing"),
+    "limit of clamd below a message": (
+        {"clamav_clamd": {"MaxFileSize": "10M"}},
+        "MaxFileSize is 10M, and a message may have 26214400 bytes",
+    ),
+    "less memory than clamd needs": (
+        {"clamav_memory": 100000000},
+        "clamd needs about 100000000 MB of memory with its signatures, and this host has",
+    ),
+    "regular expression that does not compile": (
+        {"spamassassin_rules": [{"name": "OUR_RULE", "kind": "body", "definition": "/cheap (watches/"}]},
+        "rule OUR_RULE: Unmatched ( in regex",
+    ),
+    "rule twice": (
+        {"spamassassin_rules": 2 * [{"name": "OUR_RULE", "kind": "body", "definition": "/watches/"}]},
+        "rule OUR_RULE is listed twice",
+    ),
+    "rule among the settings": (
+        {"spamassassin_settings": {"body": "OUR_RULE /watches/"}},
+        "body is about a rule; write it in spamassassin_rules or spamassassin_scores",
+    ),
+    "score that is none": ({"spamassassin_scores": {"BAYES_99": "high"}}, "BAYES_99: the score 'high' is not a number"),
+    "fewer processes than none": ({"spamassassin_max_children": 0}, "write at least 1, and a maximum that is no less"),
     "file that is none of Courier's": ({"courier_mta_files": {"queutime": "1d"}}, "did you mean queuetime"),
 }
-# What only the files of Courier's packages know, or a program that comes with them.
-REFUSED_BY_COURIER = {
+# What only the files of the packages know, or a program that comes with them.
+REFUSED_BY_PROGRAMS = {
     "key that esmtpd does not know": ({"courier_mta_esmtpd": {"MAXDEMONS": "80"}}, "did you mean MAXDAEMONS"),
     "priority that GnuTLS refuses": (
         {"courier_imap_imapd_ssl": {"TLS_PRIORITY": "NORMAL:+SSL9"}},
@@ -224,11 +255,35 @@ REFUSED_BY_COURIER = {
         {"courier_mta_courierd": {"TLS_PRIORITY": "NORMAL:-KX-ALL:-VERS-ALL:+VERS-TLS1.2"}},
         "courierd: TLS_PRIORITY: GnuTLS has no cipher suite for",
     ),
+    "setting that clamd does not know": (
+        {"clamav_clamd": {"MaxThread": 3}},
+        "clamd refuses its settings: Unknown option MaxThread",
+    ),
+    "signature that clamd would pass over": (
+        {"clamav_signatures": {"local.yar": 'rule x { strings: $a = "abc" condition: $b }'}},
+        "ClamAV refuses local.yar: line 1 undefined string",
+    ),
+    "setting that SpamAssassin does not know": (
+        {"spamassassin_settings": {"requird_score": 5}},
+        "SpamAssassin refuses: failed to parse line: requird_score 5",
+    ),
+    "value that SpamAssassin does not take": (
+        {"spamassassin_settings": {"trusted_networks": ["example.net"]}},
+        "SpamAssassin refuses: netset: illegal IP address given: 'example.net'",
+    ),
+    "score of a rule that there is not": (
+        {"spamassassin_scores": {"BAYES_9": 4}},
+        "SpamAssassin refuses: there is no rule BAYES_9 that could have a score",
+    ),
+    "rule that asks for another that there is not": (
+        {"spamassassin_rules": [{"name": "OUR_RULE", "kind": "meta", "definition": "HTML_MESSAGE && OUR_OTHER"}]},
+        "SpamAssassin refuses: rule OUR_RULE asks for OUR_OTHER, and there is no such rule",
+    ),
 }
-ALL = REFUSED | REFUSED_BY_COURIER
+ALL = REFUSED | REFUSED_BY_PROGRAMS
 CASES = [
     *((case, age) for case in REFUSED for age in ("converged", "fresh")),
-    *((case, "converged") for case in REFUSED_BY_COURIER),
+    *((case, "converged") for case in REFUSED_BY_PROGRAMS),
 ]
 # Also to be done, and left undone because of the mistake.
 RIGHT = {

@@ -50,6 +50,43 @@ ANSWERED = {
     "POP3 TLS": ("pop3", "implicit", POP3, ["CAPA", "QUIT"]),
 }
 
+# What is said to scanners, what they answer when all is well, and the name of their test pattern.
+SCANNERS = {
+    "clamd": (b"zPING\0", b"PONG\0", b"zINSTREAM\0", b"stream: Win.Test.EICAR_HDB-1 FOUND\0", "EICAR"),
+    "spamd": (
+        b"PING SPAMC/1.5\r\n\r\n",
+        b"SPAMD/1.5 0 PONG\r\n",
+        b"CHECK SPAMC/1.5\r\nContent-length: ",
+        b"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 1000.0 / 5.0\r\n\r\n",
+        "GTUBE",
+    ),
+}
+PATTERNS = {"EICAR": b"P^)7CC)7}$EICAR" + b"-STANDARD", "GTUBE": b"2IDNEN*GTUBE" + b"-STANDARD"}
+UNRECOGNISED = {
+    "a clamd that hangs up": ("clamd", [b""], "zPING should be answered with PONG, and there came nothing"),
+    "a clamd that is another": (
+        "clamd",
+        [b"220 mx1.example.com\r\n"],
+        "zPING should be answered with PONG, and there came '220 mx1.example.com'",
+    ),
+    "a clamd without signatures": (
+        "clamd",
+        [b"PONG\0", b"stream: OK\0"],
+        "it should recognise EICAR, and there came 'stream: OK'",
+    ),
+    "a clamd that dies of it": ("clamd", [b"PONG\0", b""], "it should recognise EICAR, and there came nothing"),
+    "a spamd that is busy": (
+        "spamd",
+        [b"SPAMD/1.5 75 EX_TEMPFAIL\r\n"],
+        "PING SPAMC/1.5 should be answered with PONG, and there came 'SPAMD/1.5 75 EX_TEMPFAIL'",
+    ),
+    "a spamd without rules": (
+        "spamd",
+        [b"SPAMD/1.5 0 PONG\r\n", b"SPAMD/1.1 0 EX_OK\r\nSpam: False ; 0.0 / 5.0\r\n\r\n"],
+        "it should recognise GTUBE, and there came 'SPAMD/1.1 0 EX_OK\\r\\nSpam: False ; 0.0 / 5.0'",
+    ),
+}
+
 REFUSED = {
     "SMTP that is not ready": (
         "smtp",
@@ -165,7 +202,10 @@ SHOWN = {
     "smtp 127.0.0.1:25": Endpoint("smtp", port=25),
     "smtp [::1]:587 STARTTLS": Endpoint("smtp", "::1", 587, "starttls"),
     "pop3 192.0.2.1:995": Endpoint("pop3", "192.0.2.1", 995, "implicit"),
-    "authdaemon /run/courier/authdaemon/socket": Endpoint("authdaemon", socket="/run/courier/authdaemon/socket"),
+    "clamd /run/clamav/clamd.ctl": Endpoint("clamd"),
+    "spamd /run/spamd/spamd.sock GTUBE": Endpoint("spamd", recognises=True),
+    "authdaemon /run/courier/authdaemon/socket": Endpoint("authdaemon"),
+    "authdaemon /run/other/socket": Endpoint("authdaemon", socket="/run/other/socket"),
 }
 
 
@@ -201,7 +241,7 @@ def path(tmp_path, monkeypatch):
 
 
 def listen(endpoint):
-    if endpoint.protocol != "authdaemon":
+    if endpoint.protocol not in _probe.SOCKETS:
         listener = socket.create_server((endpoint.address, 0))
         return listener, endpoint._replace(port=listener.getsockname()[1])
     listener = socket.socket(socket.AF_UNIX)
@@ -288,9 +328,65 @@ def test_an_authdaemon_that_knows_nobody_is_proved(path):
     assert heard == ["PRE . login nobody@invalid"]
 
 
+@contextlib.contextmanager
+def scanner(path, answers):
+    """Serve as many connections as there are answers, one after the other, and hang up after each."""
+    heard = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def serve():
+            with contextlib.suppress(OSError):  # nobody came any more
+                for answer in answers:
+                    connection, _address = listener.accept()
+                    with connection:
+                        heard.append(connection.recv(65536))
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield heard
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize("protocol", SCANNERS)
+def test_a_scanner_that_is_there_is_proved(path, protocol):
+    ping, pong, _request, _positive, _shown = SCANNERS[protocol]
+    with scanner(path, [pong]) as heard:
+        assert probe(Endpoint(protocol, socket=path)) == f"{protocol} socket"
+    assert heard == [ping]
+
+
+@pytest.mark.parametrize("protocol", SCANNERS)
+def test_a_scanner_that_recognises_its_test_pattern_is_proved(path, protocol):
+    ping, pong, request, positive, shown = SCANNERS[protocol]
+    with scanner(path, [pong, positive]) as heard:
+        assert probe(Endpoint(protocol, socket=path, recognises=True)) == f"{protocol} socket {shown}"
+    assert heard[0] == ping
+    assert heard[1].startswith(request)
+    assert PATTERNS[shown] in heard[1]
+
+
+@pytest.mark.parametrize(("protocol", "answers", "sentence"), UNRECOGNISED.values(), ids=UNRECOGNISED)
+def test_a_scanner_that_recognises_nothing_is_none(path, protocol, answers, sentence):
+    with scanner(path, answers):
+        assert refusal(Endpoint(protocol, socket=path, recognises=True)) == sentence
+
+
+def test_a_scan_says_how_long_it_is(path):
+    with scanner(path, [b"PONG\0", b"stream: X FOUND\0"]) as heard:
+        probe(Endpoint("clamd", socket=path, recognises=True))
+    length = int.from_bytes(heard[1][10:14], "big")
+    assert heard[1][14 + length :] == bytes(4)
+
+
 def test_every_protocol_is_tested():
     # The last is tested with what it asks.
-    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", "courierfilter"} == set(PROTOCOLS)
+    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, "courierfilter"} == set(PROTOCOLS)
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
 
