@@ -12,17 +12,31 @@ from types import ModuleType
 from typing import Any
 
 from . import (
+    _addresses,
     _chain,
     _configuration,
+    _connection,
     _message,
+    _parts,
     _serve,
     _settings,
     _verdict,
+    attachments,
+    clamd,
+    log,
+    repair,
+    spamd,
 )
 from ._settings import SettingsError, build, written
 
 # Ours: a module with Settings and a Filter.
-FILTERS: dict[str, ModuleType] = {}
+FILTERS: dict[str, ModuleType] = {
+    "attachments": attachments,
+    "clamd": clamd,
+    "log": log,
+    "repair": repair,
+    "spamd": spamd,
+}
 
 # Those that come with pythonfilter 3.0.6. For those that are left out, ours do the same, and say when they cannot.
 PACKAGED = (
@@ -50,7 +64,17 @@ PACKAGED = (
 )
 OUTCOMES = ("defer", "accept", "tag")
 
-_PARTS: tuple[ModuleType, ...] = (_chain, _configuration, _message, _serve, _settings, _verdict)
+_PARTS: tuple[ModuleType, ...] = (
+    _addresses,
+    _chain,
+    _configuration,
+    _connection,
+    _message,
+    _parts,
+    _serve,
+    _settings,
+    _verdict,
+)
 
 
 def check(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 _Settings = TypeVar("_Settings")
 
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", type(None): "null"}
 
 
 class SettingsError(ValueError):
@@ -49,9 +49,12 @@ def pattern(name: str, value: str) -> re.Pattern[str]:
 
 def written(settings: Any) -> dict[str, Any]:
     """What differs from the defaults."""
-    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
-    defaults = type(settings)()
-    return {name: value for name, value in values.items() if value != getattr(defaults, name)}
+    plain = type(settings)()
+    return {
+        field.name: getattr(settings, field.name)
+        for field in dataclasses.fields(settings)
+        if getattr(settings, field.name) != getattr(plain, field.name)
+    }
 
 
 def _fits(value: object, hint: Any) -> bool:
@@ -74,7 +77,7 @@ def _fits(value: object, hint: Any) -> bool:
 def _described(hint: Any) -> str:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return " or ".join(_described(one) for one in arguments if one is not type(None))
+        return " or ".join(_described(one) for one in arguments)
     if origin is list:
         return f"a list, each entry {_described(arguments[0])}"
     if origin is dict:

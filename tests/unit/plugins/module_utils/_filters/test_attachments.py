@@ -289,6 +289,7 @@ def test_says_where_it_was(check):
         ("x.txt.gz", gzipped(b"hello")),
         ("x.pdf", b"%PDF-1.7"),
     ],
+    ids=["zip", "tar", "tgz", "docx", "gz", "no archive"],
 )
 def test_lets_archives_pass(check, name, data):
     assert check(attached(name, data)) == ("pass", "", "")
