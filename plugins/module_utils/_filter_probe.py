@@ -34,7 +34,7 @@ _HEADER = (
     "Date: Thu, 01 Jan 2026 00:00:00 +0000\nMessage-ID: <probe@localhost>\n"
 )
 _ENVELOPE = (
-    "sprobe@localhost\nfdns; localhost (localhost [192.0.2.1])\ne\nt\nMprobe\nrpostmaster@localhost\nR\nN\n"
+    "sprobe@localhost\nfdns; localhost (localhost [192.0.2.1])\ne\nt\nMprobe\nrprobe@localhost\nR\nN\n"
     "OTCPREMOTEIP=192.0.2.1\nusmtp\n"
 )
 
