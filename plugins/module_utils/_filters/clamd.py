@@ -31,7 +31,7 @@ class Settings:
 
     socket: str = "/run/clamav/clamd.ctl"
     timeout: float = 120  # seconds for one message, all in all
-    max_size: int = 26214400  # bytes; no more than StreamMaxLength in clamd.conf, or clamd breaks off in the middle
+    max_size: int = 27262976  # bytes: StreamMaxLength of the role clamav, and more than the sizelimit of the role courier_mta
 
     def __post_init__(self) -> None:
         if not self.socket.startswith("/"):
@@ -39,7 +39,7 @@ class Settings:
         if not 0 < self.timeout <= 600:
             refuse("timeout", self.timeout, "seconds, at most 600: clients do not wait any longer")
         if not 0 < self.max_size < 1 << 32:
-            refuse("max_size", self.max_size, "a number of bytes, such as 26214400 and below 4 GiB")
+            refuse("max_size", self.max_size, "a number of bytes, such as 27262976 and below 4 GiB")
 
 
 class Filter:
