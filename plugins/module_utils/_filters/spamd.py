@@ -9,6 +9,9 @@ into the folder Junk, where they have a mailbox here; and whoever has none gets 
 written once, and say spam when the score reaches the lowest tag_score of the recipients. A recipient who is off counts
 in none of this but one: the message is not refused, as they want it. Where all are off, spamd is not asked.
 
+Exceptions go by the address after aliases were expanded. The address that was written is known too, but clients may
+claim another (ORCPT of RFC 3461). So an exception for it does no more than to keep the message from being refused.
+
 What claims to be a verdict when the message arrives, every field X-Spam-*, is taken away before spamd is asked. The
 body stays what it is.
 """
@@ -153,12 +156,18 @@ class Filter:
         return PASS._replace(note=note)
 
     def _wish(self, recipient: Recipient) -> Thresholds:
-        for address in (recipient.address, _written(recipient)):
-            local, _at, domain = address.lower().rpartition("@")
-            for who in (f"{local}@{domain}", f"@{domain}", f"{local}@"):
-                if who in self._exceptions:
-                    return self._exceptions[who]
-        return self._site
+        wish = self._exception(recipient.address) or self._site
+        claimed = self._exception(_written(recipient))
+        if claimed and (claimed.off or claimed.reject_score is None):
+            return replace(wish, reject_score=None)
+        return wish
+
+    def _exception(self, address: str) -> Thresholds | None:
+        local, _at, domain = address.lower().rpartition("@")
+        for who in (f"{local}@{domain}", f"@{domain}", f"{local}@"):
+            if who in self._exceptions:
+                return self._exceptions[who]
+        return None
 
     def _tag(self, message: Message, scored: Scored, asking: list[Thresholds]) -> None:
         tags = [wish.tag_score for wish in asking if wish.tag_score is not None]
@@ -217,5 +226,5 @@ def _reaches(scored: Scored, threshold: float | None) -> bool:
 
 
 def _written(recipient: Recipient) -> str:
-    """The address that the sender wrote."""
+    """The address that the sender wrote, or claims to have written."""
     return recipient.original.removeprefix("rfc822;") or recipient.address

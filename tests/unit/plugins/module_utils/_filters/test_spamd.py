@@ -151,11 +151,17 @@ RULES = {
         ["ALICE@example.COM"],
         ["ALICE@example.COM"],
     ),
-    "the address that was written counts too": (
+    "the address that was written spares from refusal": (
         1000,
         {"recipients": {"sales@example.com": {"off": True}}},
         [f"{ALICE} rfc822;sales@example.com"],
-        [ALICE],
+        ["alice-junk@example.com"],
+    ),
+    "and from nothing else, as it may be a lie": (
+        7,
+        {"recipients": {"sales@example.com": {"junk_score": None}}},
+        [f"{ALICE} sales@example.com"],
+        ["alice-junk@example.com"],
     ),
     "the postmaster may be sent spam": (
         1000,
