@@ -119,9 +119,7 @@ class Message:
 
     def drop(self, recipient: Recipient, reason: str) -> None:
         """Call a recipient delivered. The reason is what Courier logs."""
-        self._append(
-            recipient.file, f"I{recipient.number} R 250 {reason}", f"S{recipient.number} {int(time.time())}"
-        )
+        self._append(recipient.file, f"I{recipient.number} R 250 {reason}", f"S{recipient.number} {int(time.time())}")
 
     def redirect(self, recipient: Recipient, address: str, reason: str) -> None:
         """Give the message to another address instead."""

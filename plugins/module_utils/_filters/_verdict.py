@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Protocol
 from ._message import Message
 
 
-
 class Verdict(NamedTuple):
     """pass: the next filter may look. accept: those after it need not. refuse and defer: what the client is told."""
 
