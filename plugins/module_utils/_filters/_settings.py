@@ -52,10 +52,11 @@ def written(settings: Any) -> dict[str, Any]:
     return {
         field.name: getattr(settings, field.name)
         for field in dataclasses.fields(settings)
-        if field.default is not dataclasses.MISSING
-        and getattr(settings, field.name) != field.default
-        or field.default_factory is not dataclasses.MISSING
-        and getattr(settings, field.name) != field.default_factory()
+        if (field.default is not dataclasses.MISSING and getattr(settings, field.name) != field.default)
+        or (
+            field.default_factory is not dataclasses.MISSING
+            and getattr(settings, field.name) != field.default_factory()
+        )
     }
 
 

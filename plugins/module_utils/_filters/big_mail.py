@@ -37,8 +37,8 @@ _NAMED = re.compile(r"\((\S+) \[")
 class Settings:
     # In bytes: the max_size of spamd. What is not larger is spamd's.
     min_size: int = 512000
-    # What each finding adds; yours win: no_date, no_message_id, no_from, no_ptr (DNS has no name of the client that leads
-    # back to it), bulk_unsigned (Precedence or List-Unsubscribe, and no DKIM signature), many_recipients, repeated.
+    # What each finding adds; yours win: no_date, no_message_id, no_from, no_ptr (DNS has no name of the client that
+    # leads back to it), bulk_unsigned (Precedence or List-Unsubscribe, no DKIM signature), many_recipients, repeated.
     points: dict[str, float] = field(default_factory=dict)
     # Words of Precedence that say bulk.
     bulk: list[str] = field(default_factory=lambda: ["bulk", "junk", "list"])

@@ -120,4 +120,4 @@ def test_its_own_examples_work(directory):
         options = task["courier.mail.aliases"]
         run(directory, *options.pop("aliases"), **options)
     assert "root: postmaster\n" in (directory / "aliases.dat").read_text()
-    assert len(names(directory)) == 3
+    assert len(names(directory)) == 5
