@@ -69,8 +69,8 @@ options:
         type: str
       domains:
         description:
-          - What a V(managed) one sends as, for the filter C(sender_login) of the role courier.mail.pythonfilter. Nothing
-            here depends on it.
+          - What a V(managed) one sends as, for the filter C(sender_login) of the role courier.mail.pythonfilter.
+            Nothing here depends on it.
         type: list
         elements: str
       lift:

@@ -163,8 +163,8 @@ def _store(path: str) -> Store:
 
 def _own(directory: str, user: str) -> None:
     """The learner's directory, which is the mail user's."""
-    if not os.path.isdir(directory):
-        os.mkdir(directory, 0o750)
+    os.makedirs(directory, 0o750, exist_ok=True)
+    if os.stat(directory).st_uid == 0:
         shutil.chown(directory, user)
 
 
