@@ -338,7 +338,10 @@ def test_a_client_gets_the_narrowest_entry_that_holds_it(texts, data):
     assert lines[key] == f"allow,SIZELIMIT={wanted.index(narrowest)}"
 
 
-OURS = "# ours\n192.0.2.7\tallow,RELAYCLIENT\n198.51.100\tallow,BLOCK\n:2001:0db8:0001\tdeny\n203.0.113.5\tdeny\n*\tallow\n"
+OURS = (
+    "# ours\n192.0.2.7\tallow,RELAYCLIENT\n198.51.100\tallow,BLOCK\n:2001:0db8:0001\tdeny\n203.0.113.5\tdeny\n"
+    "*\tallow\n"
+)
 KEPT = {
     "a client of whom we say nothing": ("192.0.2.8\tdeny\n", True),
     "the same client": ("192.0.2.7\tdeny\n", False),

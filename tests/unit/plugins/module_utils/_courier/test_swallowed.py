@@ -102,11 +102,13 @@ REFUSED = {
     ),
     "a trap in somebody else's domain": (
         (["t@example.net"], [], []),
-        "the trap t@example.net is in a domain whose mail is not accepted here; add the domain to mail_domains or drop it",
+        "the trap t@example.net is in a domain whose mail is not accepted here; "
+        "add the domain to mail_domains or drop it",
     ),
     "a sink for somebody else's domain": (
         ([], [], ["@example.net"]),
-        "the sink @example.net is in a domain whose mail is not accepted here; add the domain to mail_domains or drop it",
+        "the sink @example.net is in a domain whose mail is not accepted here; "
+        "add the domain to mail_domains or drop it",
     ),
     "a domain of traps": (
         (["@example.com"], [], []),

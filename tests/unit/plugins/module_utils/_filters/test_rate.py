@@ -54,7 +54,7 @@ def test_refuses_until_the_hour_is_over(tmp_path, settings):
     one = Filter(settings(messages=1, action="refuse"))
     assert actions(one, tmp_path, 2) == ["pass", "refuse"]
     assert judge(one, tmp_path).reply.startswith(
-        "550 5.7.1 alice@example.com has sent more than 1 messages or 1000 recipients within an hour; it may send again "
+        "550 5.7.1 alice@example.com has sent more than 1 messages or 1000 recipients within an hour; it may send "
     )
     assert one._store.holds() == []
 

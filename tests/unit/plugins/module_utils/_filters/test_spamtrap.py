@@ -101,7 +101,7 @@ def test_counts_sites_of_ipv6(tmp_path, spamd, settings):
 
 def test_counts_and_swallows_even_where_spamd_is_down(tmp_path, settings):
     one, mail = Filter(settings()), message(tmp_path, TRAP)
-    with pytest.raises(Down, match="spamd at .* does not answer"):
+    with pytest.raises(Down, match="does not answer"):
         one.check(mail)
     assert len(hits(one)) == 1
     assert left(mail) == []

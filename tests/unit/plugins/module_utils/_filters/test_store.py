@@ -97,23 +97,25 @@ def test_threads_and_processes_do_not_overspend(path):
     lock = threading.Lock()
 
     def spend():
-        for _ in range(20):
-            if store.spend("alice", 1, Limits(50, 0)) is not None:
+        for _ in range(150):
+            if store.spend("alice", 1, Limits(400, 0)) is not None:
                 with lock:
                     taken.append(1)
 
     program = (
         "import sys; from plugins.module_utils._filters._store import Limits, Store\n"
-        f"s = Store({path!r})\nprint(sum(s.spend('alice', 1, Limits(50, 0)) is not None for _ in range(40)))"
+        f"s = Store({path!r})\nprint('ready', flush=True)\n"
+        "print(sum(s.spend('alice', 1, Limits(400, 0)) is not None for _ in range(300)))"
     )
     other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    other.stdout.readline()
     threads = [threading.Thread(target=spend) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     answer, _nothing = other.communicate(timeout=60)
-    assert len(taken) + int(answer) == 50
+    assert len(taken) + int(answer) == 400
 
 
 def test_forgets_what_is_old(path, clock):
@@ -140,8 +142,13 @@ def test_remembers_messages_by_place_and_name(path):
 
 def test_a_failure_changes_nothing(path):
     store = Store(path)
-    with pytest.raises(RuntimeError), store._transaction() as now:
-        store._insert("trap", "192.0.2.1", now, 1, "")
-        raise RuntimeError
+
+    def interrupted():
+        with store._transaction() as now:
+            store._insert("trap", "192.0.2.1", now, 1, "")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
     assert store.events(["trap"]) == []
     store.add("trap", "192.0.2.1")
