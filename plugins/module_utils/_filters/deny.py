@@ -179,13 +179,11 @@ def _protected(source: str, named: Collection[str], never: Iterable[_addresses.N
     mark = ":" if own.startswith(":") else "."
     above = [own[:place] for place in range(1, len(own)) if own[place] == mark] + [own]
     network = ipaddress.ip_network(source)
-    first = network.network_address
     return (
         any(name in named for name in above)
         or any(name.startswith(f"{own}{mark}") for name in named)
         or any(one.version == network.version and one.overlaps(network) for one in never)
-        or first.is_loopback
-        or _is_ours(str(first))
+        or _is_ours(str(network.network_address))
     )
 
 

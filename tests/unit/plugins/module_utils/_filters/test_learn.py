@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from plugins.module_utils._filters import learn
+from plugins.module_utils._filters import _maildirs, learn
 from plugins.module_utils._filters._settings import SettingsError, build
 from plugins.module_utils._filters._store import Store
 from plugins.module_utils._filters._verdict import Down
@@ -97,6 +97,14 @@ def test_what_somebody_took_out_of_junk_is_ham(site, ours, place):
     assert site.run() == Learned()
 
 
+def test_what_is_in_two_folders_is_learned_once(site):
+    path = site.put(1, ".Junk/cur")
+    site.run()
+    site.move(path, ".Work/cur")
+    site.put(1, "cur")
+    assert site.run() == Learned(ham=1)
+
+
 @pytest.mark.parametrize("place", [None, ".Trash/cur"])
 def test_what_somebody_deleted_says_nothing(site, place):
     path = site.put(1, ".Junk/cur")
@@ -134,8 +142,10 @@ def test_follows_no_links(site, tmp_path):
     (site.maildir / ".NotJunk/cur/9.M1.host:2,").symlink_to(secret)
     (site.root / "example.com/eve").mkdir()
     (site.root / "example.com/eve/Maildir").symlink_to(site.maildir)
-    assert site.run() == Learned()
+    site.put(1, ".Junk/cur")
+    assert site.run() == Learned(spam=1)
     assert secret.exists()
+    assert [file.name for file in _maildirs.messages(str(site.maildir), "NotJunk")] == []
 
 
 def test_a_message_is_known_by_what_stays():

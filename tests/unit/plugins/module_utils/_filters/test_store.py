@@ -97,15 +97,15 @@ def test_threads_and_processes_do_not_overspend(path):
     lock = threading.Lock()
 
     def spend():
-        for _ in range(150):
-            if store.spend("alice", 1, Limits(400, 0)) is not None:
+        for _ in range(40):
+            if store.spend("alice", 1, Limits(100, 0)) is not None:
                 with lock:
                     taken.append(1)
 
     program = (
         "import sys; from plugins.module_utils._filters._store import Limits, Store\n"
         f"s = Store({path!r})\nprint('ready', flush=True)\n"
-        "print(sum(s.spend('alice', 1, Limits(400, 0)) is not None for _ in range(300)))"
+        "print(sum(s.spend('alice', 1, Limits(100, 0)) is not None for _ in range(60)))"
     )
     other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     other.stdout.readline()
@@ -114,8 +114,9 @@ def test_threads_and_processes_do_not_overspend(path):
         thread.start()
     for thread in threads:
         thread.join()
-    answer, _nothing = other.communicate(timeout=60)
-    assert len(taken) + int(answer) == 400
+    answer = other.stdout.read()
+    assert other.wait(60) == 0
+    assert len(taken) + int(answer) == 100
 
 
 def test_forgets_what_is_old(path, clock):
@@ -152,3 +153,14 @@ def test_a_failure_changes_nothing(path):
         interrupted()
     assert store.events(["trap"]) == []
     store.add("trap", "192.0.2.1")
+
+
+def test_a_transaction_has_the_lock_from_the_start(path):
+    one, other = Store(path), Store(path)
+    waiting = threading.Thread(target=other.add, args=("trap", "192.0.2.1"))
+    with one._transaction():
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive()
+    waiting.join(30)
+    assert len(one.events(["trap"])) == 1
