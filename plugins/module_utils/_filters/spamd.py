@@ -26,8 +26,9 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from ._addresses import mailboxes
+from . import _addresses
 from ._connection import Connection
+from ._junk import redirect
 from ._message import Message, Recipient
 from ._settings import SettingsError, build, refuse
 from ._verdict import PASS, Down, Verdict
@@ -80,6 +81,7 @@ class Settings:
     reject_score: float | None = 10.0  # refused
     # By alice@example.com, by @example.com or by postmaster@: off, or other thresholds.
     recipients: Exceptions = field(default_factory=_postmasters)
+    known: str = _addresses.PATH  # who has a mailbox here
 
     def __post_init__(self) -> None:
         if not self.socket.startswith("/"):
@@ -128,7 +130,7 @@ class Filter:
         self._settings = settings
         self._site = thresholds(settings)
         self._exceptions = {who.lower(): merged(self._site, given) for who, given in settings.recipients.items()}
-        self._mailboxes = mailboxes()
+        self._read = _addresses.Read(settings.known)
 
     def check(self, message: Message) -> Verdict:
         message.remove("X-Spam-*")
@@ -182,11 +184,9 @@ class Filter:
             message.add("X-Spam-Flag", "YES")
 
     def _put_into_junk(self, message: Message, recipient: Recipient, scored: Scored) -> str:
-        if recipient.address.lower() not in self._mailboxes:
-            return ""
-        local, _at, domain = recipient.address.rpartition("@")
-        message.redirect(recipient, f"{local}-junk@{domain}", f"into Junk, spam score {scored.score:g}")
-        return f"; into Junk of {recipient.address}"
+        if redirect(message, recipient, self._read(), f"into Junk, spam score {scored.score:g}"):
+            return f"; into Junk of {recipient.address}"
+        return ""
 
 
 def _request(message: Message) -> Iterator[bytes]:

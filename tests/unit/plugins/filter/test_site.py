@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from plugins.filter.site import satellites, smarthost_route
+from plugins.filter.site import refused_traps, satellites, smarthost_route
 
 HUB = {"inventory_hostname": "hub", "mail_hostname": "mx1.example.com"}
 SATELLITE = {
@@ -82,3 +82,9 @@ def test_refuses(smarthost: dict[str, Any], hosts: list[dict[str, Any]], sentenc
     with pytest.raises(AnsibleFilterError) as refusal:
         smarthost_route(smarthost, hosts)
     assert str(refusal.value) == sentence
+
+
+def test_bofh_names_what_a_trap_becomes() -> None:
+    assert refused_traps(["never@example.com"], "mx1.example.com") == [
+        "spamtrap refused-never_40example.com@mx1.example.com"
+    ]

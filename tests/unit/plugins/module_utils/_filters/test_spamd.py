@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from plugins.module_utils._filters import spamd as module
-from plugins.module_utils._filters._addresses import mailboxes
 from plugins.module_utils._filters._message import Message
 from plugins.module_utils._filters._settings import SettingsError, build
 from plugins.module_utils._filters._verdict import Down
@@ -23,14 +21,17 @@ def answer(score, rules="BAYES_99,GTUBE", flag="True"):
 
 
 @pytest.fixture
-def judge(daemon, letter, monkeypatch):
+def judge(daemon, letter, tmp_path):
     """Has a message judged, and gives the verdict and the message as it goes on."""
-    monkeypatch.setattr(module, "mailboxes", lambda: frozenset({ALICE, BOB}))
+    known = tmp_path / "addresses.json"
+    known.write_text(json.dumps({"mailboxes": ["Alice@example.com", BOB], "senders": {}, "managed": {}}))
 
     def ask(score, *, to=(ALICE,), text=b"Subject: x\n\nbody\n", **settings):
         daemon.answer = score if isinstance(score, bytes) else answer(score)
         message = letter(text, to=to)
-        verdict = Filter(build(Settings, {"socket": daemon.path, "timeout": 10, **settings})).check(message)
+        verdict = Filter(
+            build(Settings, {"socket": daemon.path, "timeout": 10, "known": str(known), **settings})
+        ).check(message)
         message.commit()
         return verdict, Message(message.text, message.controls)
 
@@ -281,10 +282,3 @@ def test_refuses_settings(settings, message):
     with pytest.raises(SettingsError) as error:
         build(Settings, settings)
     assert message in str(error.value)
-
-
-def test_knows_who_has_a_mailbox(tmp_path):
-    path = tmp_path / "addresses.json"
-    assert mailboxes(str(path)) == frozenset()
-    path.write_text(json.dumps({"mailboxes": ["Alice@example.com"], "senders": {}}))
-    assert mailboxes(str(path)) == {"alice@example.com"}
