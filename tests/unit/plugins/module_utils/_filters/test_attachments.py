@@ -270,6 +270,10 @@ def test_looks_into_any_encoding(check, encoding):
     assert check(attached("x.zip", zipped("x.exe"), encoding)).action == "refuse"
 
 
+def test_looks_into_what_ends_its_lines_with_crlf(check):
+    assert check(attached("x.zip", zipped("x.exe")).replace(b"\n", b"\r\n")).note == "x.exe in x.zip"
+
+
 def test_looks_into_what_is_in_uuencode(check):
     lines = b"".join(binascii.b2a_uu(zipped("x.exe")[at : at + 45]) for at in range(0, len(zipped("x.exe")), 45))
     assert check(b"Subject: x\n\nbegin 644 y.zip\n" + lines + b"`\nend\n").note == "x.exe in y.zip"
