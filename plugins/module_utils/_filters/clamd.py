@@ -61,7 +61,7 @@ class Filter:
                 if whole:
                     raise
                 answer = b""
-        return _understood(answer, whole)
+        return understood(answer, whole)
 
 
 def _stream(message: Message) -> Iterator[bytes]:
@@ -72,7 +72,8 @@ def _stream(message: Message) -> Iterator[bytes]:
     yield struct.pack("!I", 0)
 
 
-def _understood(answer: bytes, whole: bool) -> Verdict:
+def understood(answer: bytes, whole: bool) -> Verdict:
+    """clamd's answer to INSTREAM, which it may give before it has the whole message. Raises Down for what is none."""
     text, end, _rest = answer.partition(b"\0")
     said = re.sub(r"[^ -~]", "?", text.decode("ascii", "replace")).strip()
     # A signature may be found before clamd has seen everything.

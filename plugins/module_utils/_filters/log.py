@@ -57,8 +57,7 @@ def line(message: Message, outcome: Outcome) -> str:
         "size": message.size,
         **outcome.as_log(),
     }
-    # JSON leaves DEL as it is.
-    return f"courier_mail: {json.dumps(_cut(entry))}\n".replace("\x7f", "\\u007f")
+    return f"courier_mail: {json.dumps(_cut(entry))}\n"
 
 
 def _cut(value: object) -> object:

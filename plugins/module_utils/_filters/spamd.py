@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -112,6 +112,8 @@ def merged(site: Thresholds, given: Mapping[str, bool | float | None]) -> Thresh
     """Those of somebody who has some of their own. Raises SettingsError."""
     # Types first, with thresholds that are in order with any. Then the order, beside what the site has.
     build(Thresholds, {"tag_score": None, "junk_score": None, "reject_score": None, **given})
+    if given.get("off"):
+        return Thresholds(None, None, None, off=True)
     return replace(site, **given)  # type: ignore[arg-type]
 
 
@@ -137,30 +139,29 @@ class Filter:
         if message.size > self._settings.max_size:
             return Verdict(note=f"not scored: {message.size} bytes, max_size is {self._settings.max_size}")
         wishes = [(recipient, self._wish(recipient)) for recipient in message.recipients]
-        asking = [wish for _recipient, wish in wishes if not wish.off]
-        if not asking:
+        if all(wish.off for _recipient, wish in wishes):
             return Verdict(note="not scored: the recipients do not want it")
         with Connection(self._settings.socket, self._settings.timeout) as spamd:
             if spamd.send(_request(message)):
                 spamd.finish()
             scored = understood(spamd.receive(_ANSWER))
         note = f"{scored.score:g} {','.join(scored.rules)}".strip()
-        if all(_reaches(scored, wish.reject_score) and not wish.off for _recipient, wish in wishes):
+        if all(_reaches(scored, wish.reject_score) for _recipient, wish in wishes):
             domain = (_written(wishes[0][0]) or "@").rpartition("@")[2]
             whom = f"postmaster@{domain}" if re.fullmatch(r"[!-~]+", domain) else "the postmaster"
             return refused(
                 f"554 5.7.1 This mail scores {scored.score:g}, which is spam here; if it is none, write to {whom}", note
             )
-        self._tag(message, scored, asking)
+        self._tag(message, scored, (wish for _recipient, wish in wishes))
         for recipient, wish in wishes:
-            if not wish.off and (_reaches(scored, wish.junk_score) or _reaches(scored, wish.reject_score)):
+            if _reaches(scored, wish.junk_score) or _reaches(scored, wish.reject_score):
                 note += self._put_into_junk(message, recipient, scored)
         return PASS._replace(note=note)
 
     def _wish(self, recipient: Recipient) -> Thresholds:
         wish = self._exception(recipient.address) or self._site
         claimed = self._exception(_written(recipient))
-        if claimed and (claimed.off or claimed.reject_score is None):
+        if claimed and claimed.reject_score is None:
             return replace(wish, reject_score=None)
         return wish
 
@@ -171,8 +172,8 @@ class Filter:
                 return self._exceptions[who]
         return None
 
-    def _tag(self, message: Message, scored: Scored, asking: list[Thresholds]) -> None:
-        tags = [wish.tag_score for wish in asking if wish.tag_score is not None]
+    def _tag(self, message: Message, scored: Scored, wishes: Iterable[Thresholds]) -> None:
+        tags = [wish.tag_score for wish in wishes if wish.tag_score is not None]
         required = min(tags, default=None)
         is_spam = _reaches(scored, required)
         limit = "" if required is None else f" required={required:.1f}"

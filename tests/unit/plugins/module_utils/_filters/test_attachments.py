@@ -270,6 +270,10 @@ def test_looks_into_any_encoding(check, encoding):
     assert check(attached("x.zip", zipped("x.exe"), encoding)).action == "refuse"
 
 
+def test_looks_into_what_ends_its_lines_with_crlf(check):
+    assert check(attached("x.zip", zipped("x.exe")).replace(b"\n", b"\r\n")).note == "x.exe in x.zip"
+
+
 def test_looks_into_what_is_in_uuencode(check):
     lines = b"".join(binascii.b2a_uu(zipped("x.exe")[at : at + 45]) for at in range(0, len(zipped("x.exe")), 45))
     assert check(b"Subject: x\n\nbegin 644 y.zip\n" + lines + b"`\nend\n").note == "x.exe in y.zip"
@@ -474,13 +478,19 @@ def test_base64_is_read_as_mail_programs_do(wrapping, noise):
     assert b"".join(content(text, Part([], [], "base64", 0, len(text)))) == data
 
 
+def test_base64_goes_on_from_piece_to_piece():
+    data = random.Random(1).randbytes(1 << 20)
+    text = base64.encodebytes(data)
+    assert b"".join(content(text, Part([], [], "base64", 0, len(text)))) == data
+
+
 def test_base64_goes_on_after_its_padding():
     text = base64.b64encode(b"a") + b"\n" + base64.b64encode(b"bcd") + base64.b64encode(b"ef") + b"x"
     assert b"".join(content(text, Part([], [], "base64", 0, len(text)))) == b"abcdef"
 
 
 @given(
-    st.lists(st.sampled_from([b"--b", b"--b--", b"\n", b"Content-Type: multipart/x; boundary=b", b"begin 644 x", b"x"]))
+    st.lists(st.sampled_from([b"--b", b"--b--", b"", b"Content-Type: multipart/x; boundary=b", b"begin 644 x", b"x"]))
 )
 def test_parts_are_within_the_text(lines):
     text = b"\n".join(lines)
