@@ -186,4 +186,4 @@ def _fail(code: int, text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
