@@ -113,7 +113,9 @@ def _traps(given: argparse.Namespace) -> int:
 
 def _deny(given: argparse.Namespace) -> int:
     done = deny.run(_settings(given, "deny", deny.Settings), dry=given.dry_run)
-    for word, sources in (("refused from now on", done.added), ("let in again", done.removed), ("spared", done.passed)):
+    # Whoever is spared is so at every run, which is for those who ask.
+    spared = done.passed if given.dry_run else []
+    for word, sources in (("refused from now on", done.added), ("let in again", done.removed), ("spared", spared)):
         for source in sources:
             _say(f"{source} is {word}{' (not really: --dry-run)' if given.dry_run else ''}")
     return 0
@@ -186,4 +188,4 @@ def _fail(code: int, text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -47,7 +47,7 @@ def test_finds_many_recipients(tmp_path, settings):
 
 def test_finds_who_does_so_again_and_again(tmp_path, settings):
     one = Filter(settings(many_messages=2))
-    notes = [one.check(message(tmp_path, text=LARGE)).note for _ in range(3)]
+    notes = [one.check(message(tmp_path, text=LARGE)).note for _time in range(3)]
     assert notes == ["0 points: nothing", "0 points: nothing", "2 points: repeated"]
 
 

@@ -36,7 +36,7 @@ def site(tmp_path, monkeypatch):
     monkeypatch.setattr(deny.subprocess, "run", compile_)
     settings = {"store": str(tmp_path / "store.sqlite"), "known": addresses(tmp_path)}
     found.run = lambda dry=False, **given: deny.run(Settings(**settings | given), str(tmp_path), dry=dry)
-    found.hit = lambda source, times=3: [found.store.add("trap", source, 1.0, "spam trap") for _ in range(times)]
+    found.hit = lambda source, times=3: [found.store.add("trap", source, 1.0, "spam trap") for _time in range(times)]
     return found
 
 

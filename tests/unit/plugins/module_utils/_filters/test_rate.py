@@ -34,7 +34,7 @@ def judge(one, tmp_path, *recipients, **given):
 
 
 def actions(one, tmp_path, number, **given):
-    return [judge(one, tmp_path, **given).action for _ in range(number)]
+    return [judge(one, tmp_path, **given).action for _time in range(number)]
 
 
 def test_holds_who_sends_too_much_until_released(tmp_path, settings):
@@ -100,7 +100,7 @@ def test_does_not_count(tmp_path, settings, given):
 def test_what_is_deferred_by_others_counts_when_it_comes_again(tmp_path, settings):
     one = Filter(settings(messages=1))
     mail = message(tmp_path, login="alice@example.com")
-    for _ in range(3):
+    for _time in range(3):
         assert one.check(mail) == PASS
         one.finish(mail, Outcome(defer("451 later"), []))
     assert one.check(mail) == PASS
@@ -128,7 +128,7 @@ def test_tells_the_operator_once_for_each_hold(tmp_path, settings, letters):
 
 def test_tells_him_again_when_he_could_not_be_told(tmp_path, settings, letters, monkeypatch, capsys):
     one = Filter(settings(messages=1, contact="postmaster@example.com"))
-    monkeypatch.setattr(rate, "send", lambda *_letter: (_ for _ in ()).throw(OSError("no sendmail")))
+    monkeypatch.setattr(rate, "send", lambda *_letter: (letter for letter in ()).throw(OSError("no sendmail")))
     actions(one, tmp_path, 2)
     assert capsys.readouterr().err == (
         "rate: postmaster@example.com could not be told of the hold of alice@example.com: no sendmail\n"

@@ -53,7 +53,7 @@ def test_a_count_is_of_its_kind_key_and_time(path, clock):
 )
 def test_spends_up_to_the_limits(path, limits, recipients, taken):
     store = Store(path)
-    assert [store.spend("alice", recipients, limits) is not None for _ in range(3)] == taken
+    assert [store.spend("alice", recipients, limits) is not None for _time in range(3)] == taken
 
 
 def test_an_hour_later_everything_is_new(path, clock):
@@ -97,7 +97,7 @@ def test_threads_and_processes_do_not_overspend(path):
     lock = threading.Lock()
 
     def spend():
-        for _ in range(40):
+        for _time in range(40):
             if store.spend("alice", 1, Limits(100, 0)) is not None:
                 with lock:
                     taken.append(1)
@@ -105,11 +105,11 @@ def test_threads_and_processes_do_not_overspend(path):
     program = (
         "import sys; from plugins.module_utils._filters._store import Limits, Store\n"
         f"s = Store({path!r})\nprint('ready', flush=True)\n"
-        "print(sum(s.spend('alice', 1, Limits(100, 0)) is not None for _ in range(60)))"
+        "print(sum(s.spend('alice', 1, Limits(100, 0)) is not None for _time in range(60)))"
     )
     other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     other.stdout.readline()
-    threads = [threading.Thread(target=spend) for _ in range(4)]
+    threads = [threading.Thread(target=spend) for _time in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
