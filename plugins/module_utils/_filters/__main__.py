@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("deny", help="bring the deny list up to date")
     one.add_argument("--dry-run", action="store_true", help="only say what would change")
+    one.add_argument("--end", action="store_true", help="refuse nobody any more: remove the list")
     one.set_defaults(command=_deny)
 
     one = commands.add_parser("learn", help="learn from where people put their mail")
@@ -112,6 +113,9 @@ def _traps(given: argparse.Namespace) -> int:
 
 
 def _deny(given: argparse.Namespace) -> int:
+    if given.end:
+        deny.end()
+        return 0
     done = deny.run(_settings(given, "deny", deny.Settings), dry=given.dry_run)
     # Whoever is spared is so at every run, which is for those who ask.
     spared = done.passed if given.dry_run else []

@@ -171,3 +171,12 @@ def test_refuses_settings(given, sentence):
     with pytest.raises(SettingsError) as refusal:
         build(Settings, given)
     assert str(refusal.value) == sentence
+
+
+def test_the_list_ends(tmp_path, site, monkeypatch):
+    site.hit("198.51.100.9")
+    site.run()
+    compiled = []
+    monkeypatch.setattr(deny.subprocess, "run", lambda command, **_: compiled.append((command, site.file.exists())))
+    deny.end(str(tmp_path))
+    assert compiled == [(["/usr/sbin/makesmtpaccess"], False)]
