@@ -33,7 +33,6 @@ _HEADER = (
     "# Written by courier-mail deny. What you write here is lost; courier-mail traps says why an entry is there.\n"
 )
 _MANY = 20000
-_COMPILE = ["/usr/sbin/makesmtpaccess"]
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def run(settings: Settings, directory: str = DIRECTORY, *, dry: bool = False) ->
 def end(directory: str = DIRECTORY) -> None:
     """Refuse nobody any more. Raises OSError or SubprocessError."""
     os.unlink(f"{directory}/smtpaccess/{NAME}")
-    subprocess.run(_COMPILE, check=True, capture_output=True)
+    subprocess.run(["/usr/sbin/makesmtpaccess"], check=True, capture_output=True)
 
 
 def _source(name: str) -> str:
@@ -213,7 +212,7 @@ def _put(path: str, text: str | None, before: str | None, database: str) -> None
     elif _time(path) <= _time(database):
         return
     try:
-        subprocess.run(_COMPILE, check=True, capture_output=True)
+        subprocess.run(["/usr/sbin/makesmtpaccess"], check=True, capture_output=True)
     except (OSError, subprocess.SubprocessError):
         if text != before and before is not None:
             _write(path, before)

@@ -174,8 +174,7 @@ def test_refuses_settings(given, sentence):
 
 
 def test_the_list_ends(tmp_path, site, monkeypatch):
-    site.hit("198.51.100.9")
-    site.run()
+    site.file.write_text("192.0.2.9\tdeny\n")
     compiled = []
     monkeypatch.setattr(deny.subprocess, "run", lambda command, **_: compiled.append((command, site.file.exists())))
     deny.end(str(tmp_path))

@@ -101,7 +101,7 @@ def test_counts_sites_of_ipv6(tmp_path, spamd, settings):
 
 def test_counts_and_swallows_even_where_spamd_is_down(tmp_path, settings):
     one, mail = Filter(settings()), message(tmp_path, TRAP)
-    with pytest.raises(Down, match="spamd.sock: No such file"):
+    with pytest.raises(Down, match=r"spamd\.sock: No such file"):
         one.check(mail)
     assert len(hits(one)) == 1
     assert left(mail) == []
