@@ -211,6 +211,15 @@ def tarred(*names, data=b"MZ"):
     return stream.getvalue()
 
 
+def directory_in_tar(name):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.type = tarfile.DIRTYPE
+        archive.addfile(info)
+    return stream.getvalue()
+
+
 def encrypted(data):
     """The same zip, claiming that its files are encrypted."""
     data = bytearray(data)
@@ -288,6 +297,7 @@ def test_says_where_it_was(check):
     [
         ("x.zip", zipped("a.txt", "example.com/", "example.com/a.txt")),
         ("x.tar", tarred("a.txt")),
+        ("x.tar", directory_in_tar("example.com")),
         ("x.tgz", gzipped(tarred("a.txt"))),
         ("x.docx", zipped("word/document.xml")),
         ("x.txt.gz", gzipped(b"hello")),
@@ -338,9 +348,9 @@ def test_depth_is_how_many_archives(check):
 
 def test_other_kinds_are_read_where_the_library_is(check, monkeypatch):
     class Entry:
-        def __init__(self, pathname, size=1, blocks=()):
+        def __init__(self, pathname, size=1, blocks=(), isdir=False):
             self.pathname, self.size, self.blocks = pathname, size, blocks
-            self.isdir = pathname.endswith("/")
+            self.isdir = isdir
 
         def get_blocks(self):
             return iter(self.blocks)
@@ -361,9 +371,9 @@ def test_other_kinds_are_read_where_the_library_is(check, monkeypatch):
 
     monkeypatch.setattr(module, "_libarchive", Library)
     text = attached("x.7z", b"7z\xbc\xaf\x27\x1c")
-    Library.entries = [Entry("a.txt"), Entry("x.exe/"), Entry("x.exe")]
+    Library.entries = [Entry("a.txt"), Entry("example.com", isdir=True), Entry("x.exe")]
     assert check(text).note == "x.exe in x.7z"
-    Library.entries = [Entry("a.txt"), Entry("x.exe/")]
+    Library.entries = [Entry("a.txt"), Entry("example.com", isdir=True)]
     assert check(text) == ("pass", "", "")
     Library.entries = [Entry("y.zip", blocks=[zipped("x.exe")])]
     assert check(text).note == "x.exe in y.zip in x.7z"
