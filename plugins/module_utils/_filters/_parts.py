@@ -18,9 +18,9 @@ import mmap
 import re
 import urllib.parse
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-Text = bytes | mmap.mmap
+Text: TypeAlias = "bytes | mmap.mmap"
 
 MOST_PARTS = 10_000
 _MOST_COMPARISONS = 5_000_000  # of lines with boundaries, which take a second or two
