@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parts of a message, found without building it in memory.
 
-email.parser takes a multiple of the time, holds the whole message in memory, and throws away what it finds odd. A filter
+email.parser takes a multiple of the time, holds all of it in memory, and throws away what it finds odd. A filter
 wants the opposite: to see a part that any mail program might see. So lines that begin with the boundary of any
 multipart of the message, wherever it was declared, begin a part; header fields that are there twice all count; and a
 header may have lines in it that are none. The text is mapped, not read.
