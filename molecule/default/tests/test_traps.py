@@ -45,7 +45,7 @@ def write(site, letter, token):
 def folder(site, who, name, token):
     with site.imap(site) as imap:
         imap.login(*site.accounts[who])
-        imap.select(name, readonly=True)
+        imap.select(f"INBOX.{name}", readonly=True)
         return imap.search(None, "SUBJECT", token)[1][0].split()
 
 
@@ -133,12 +133,12 @@ class TestLearning:
         write(stranger, "dave")
         assert eventually(lambda: site.inbox(site.accounts["dave"], token))
         spam, ham = learned()
-        move(token, "INBOX", "Junk")
+        move(token, "INBOX", "INBOX.Junk")
         learn()
         assert learned() == (spam + 1, ham)
         learn()
         assert learned() == (spam + 1, ham)
-        move(token, "Junk", "NotJunk")
+        move(token, "INBOX.Junk", "INBOX.NotJunk")
         learn()
         # It was forgotten as spam.
         assert learned() == (spam, ham + 1)

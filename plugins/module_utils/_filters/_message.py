@@ -151,7 +151,8 @@ class Message:
     @property
     def body(self) -> int:
         """Where the body begins, with the empty line before it."""
-        return self._body if self.fields else 0
+        _read = self.fields
+        return self._body
 
     def values(self, name: str) -> list[str]:
         """The values of all fields with this name."""

@@ -38,8 +38,6 @@ _CHUNK = 1 << 17
 _ANSWER = 1 << 18  # bytes; every rule there is has room in it
 _SCORE = re.compile(rb"Spam: *(?:True|False|Yes|No) *; *(-?[0-9.]+) */ *(-?[0-9.]+)", re.IGNORECASE)
 
-Exceptions = dict[str, dict[str, bool | float | None]]
-
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -64,7 +62,7 @@ class Thresholds:
                 )
 
 
-def _postmasters() -> Exceptions:
+def _postmasters() -> dict[str, dict[str, bool | float | None]]:
     # Refusals name the postmaster, who is told of spam by people who quote it.
     return {"postmaster@": {"reject_score": None}, "abuse@": {"reject_score": None}}
 
@@ -80,7 +78,7 @@ class Settings:
     junk_score: float | None = 5.0  # into the folder Junk
     reject_score: float | None = 10.0  # refused
     # By alice@example.com, by @example.com or by postmaster@: off, or other thresholds.
-    recipients: Exceptions = field(default_factory=_postmasters)
+    recipients: dict[str, dict[str, bool | float | None]] = field(default_factory=_postmasters)
     known: str = _addresses.PATH  # who has a mailbox here
 
     def __post_init__(self) -> None:
