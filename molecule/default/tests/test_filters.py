@@ -15,6 +15,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import formatdate
 
 import pytest
 
@@ -174,6 +175,7 @@ class TestAttachments:
         assert deliver("a stranger", attached(letter, content, filename=name)) == 554
 
     def test_other_attachments_pass_byte_for_byte(self, site, deliver, letter, token, eventually):
+        letter["From"], letter["To"] = WRITER, site.accounts["alice"].address
         attached(letter, b"%PDF-1.7\n" + bytes(range(256)) * 40, "application", "pdf", "invoice.pdf")
         attached(letter, zipped("notes.txt"), "application", "zip", "notes.zip")
         sent = letter.as_bytes(policy=SMTP)
@@ -190,7 +192,8 @@ class TestBigMail:
     def message(self, token, end):
         line = b"%070d\r\n"
         body = b"".join(line % number for number in range(self.SIZE // 72))
-        return f"Subject: {token}\r\nFrom: {WRITER}\r\n\r\n".encode() + body + end
+        fields = f"Subject: {token}\r\nFrom: {WRITER}\r\nDate: {formatdate()}\r\nMessage-ID: <{token}@example.net>\r\n"
+        return fields.encode() + b"\r\n" + body + end
 
     def test_passes_in_bounded_time(self, site, deliver, token, eventually):
         began = time.monotonic()

@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--end", action="store_true", help="refuse nobody any more: remove the list")
     one.set_defaults(command=_deny)
 
+    one = commands.add_parser("pardon", help="forget what a host did, and let it in again")
+    one.add_argument("source", help="the address, or for IPv6 the /64, as courier-mail traps has it")
+    one.set_defaults(command=_pardon)
+
     one = commands.add_parser("learn", help="learn from where people put their mail")
     one.set_defaults(command=_learn)
 
@@ -122,6 +126,15 @@ def _deny(given: argparse.Namespace) -> int:
     for word, sources in (("refused from now on", done.added), ("let in again", done.removed), ("spared", spared)):
         for source in sources:
             _say(f"{source} is {word}{' (not really: --dry-run)' if given.dry_run else ''}")
+    return 0
+
+
+def _pardon(given: argparse.Namespace) -> int:
+    settings = _settings(given, "deny", deny.Settings)
+    if not _store(settings.store).pardon(deny.KINDS, given.source):
+        return _fail(1, f"{given.source} has done nothing; courier-mail traps says who has")
+    deny.run(settings)
+    _say(f"{given.source} is forgiven, and not refused.")
     return 0
 
 

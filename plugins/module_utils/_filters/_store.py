@@ -121,6 +121,14 @@ class Store:
             ).fetchall()
         return [Event(*row) for row in rows]
 
+    def pardon(self, kinds: Iterable[str], key: str) -> int:
+        """Forget the events of a source, and say how many there were."""
+        with self._transaction():
+            return sum(
+                self._database.execute("DELETE FROM events WHERE kind = ? AND key = ?", (kind, key)).rowcount
+                for kind in kinds
+            )
+
     # Limits of senders.
 
     def spend(self, key: str, recipients: int, limits: Limits) -> int | None:

@@ -70,6 +70,18 @@ def test_says_who_fell_into_traps(site):
     assert "203.0.113.9  spam trap t@example.com" in site.run("traps")[1]
 
 
+def test_pardons(site, monkeypatch):
+    ran = []
+    monkeypatch.setattr(deny, "run", ran.append)
+    site.store.add("trap", "192.0.2.9", 1.0, "spam trap t@example.com")
+    site.store.add("big", "192.0.2.9", 0.5, "large")
+    site.store.add("trap", "192.0.2.8", 1.0, "spam trap t@example.com")
+    assert site.run("pardon", "192.0.2.9") == (0, "192.0.2.9 is forgiven, and not refused.\n", "")
+    assert [event.key for event in site.store.events(deny.KINDS)] == ["192.0.2.8"]
+    assert len(ran) == 1
+    assert site.run("pardon", "192.0.2.9")[0] == 1
+
+
 def test_brings_the_deny_list_up_to_date(site, monkeypatch):
     done = deny.Done(["203.0.113.9"], ["203.0.113.9"], ["203.0.113.8"], ["192.0.2.3"])
     monkeypatch.setattr(deny, "run", lambda _settings, dry: done)
