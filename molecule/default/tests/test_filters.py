@@ -64,7 +64,7 @@ def attached(letter, content, maintype="application", subtype="octet-stream", fi
 
 
 def zipped(name, content=b"Nothing.\n", times=1):
-    for _ in range(times):
+    for _layer in range(times):
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
             written.writestr(name, content)
