@@ -152,7 +152,7 @@ def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return written(build({**FILTERS, **COMMANDS}[name].Settings, given))
     except SettingsError as error:
-        raise SettingsError(f"{name}: {error}") from error
+        raise SettingsError(f"filter {name}: {error}") from error
 
 
 def _source(name: str) -> str:

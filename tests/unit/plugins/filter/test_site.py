@@ -109,5 +109,5 @@ def test_filters_know_of_people_what_they_need_and_nothing_else():
 
 
 def test_filters_are_told_nothing_that_makes_no_sense():
-    with pytest.raises(AnsibleFilterError, match="send_as of alice@example.com has 'nobody'"):
+    with pytest.raises(AnsibleFilterError, match="send_as of alice"):
         filter_addresses([{"address": "alice@example.com", "send_as": ["nobody"]}], [], {}, [], [])
