@@ -200,6 +200,9 @@ class TestBigMail:
         assert deliver("a stranger", self.message(token, b"")) == 250
         assert time.monotonic() - began < 60
         assert eventually(lambda: site.inbox(site.accounts["alice"], token), within=60)
+        report = site.check_output("courier-mail bigmail --size 4M")
+        assert f"{site.accounts['alice'].address}: " in report
+        assert WRITER in report
 
     def test_is_scanned_to_its_end(self, deliver, token):
         assert deliver("a stranger", self.message(token, f"{EICAR}\r\n".encode())) == 554

@@ -37,6 +37,16 @@ def test_viruses_do_not(deliver, letter):
     assert deliver() == 554
 
 
+def test_people_are_not_believed_any_more(site, stranger, letter, log_in):
+    letter.set_content(TEXTS["spam"])
+    alice = site.accounts["alice"]
+    with site.smtp(stranger, 587) as smtp:
+        log_in(smtp, alice, "CRAM-MD5")
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            smtp.send_message(letter, alice.address, [site.accounts["bob"].address])
+    assert refused.value.smtp_code == 554
+
+
 def test_nothing_is_repaired(site, stranger, token, eventually):
     alice = site.accounts["alice"]
     with site.smtp(stranger, 25) as smtp:
