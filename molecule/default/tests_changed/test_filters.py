@@ -49,12 +49,13 @@ def test_people_are_not_believed_any_more(site, stranger, letter, log_in):
 
 def test_nothing_is_repaired(site, stranger, token, eventually):
     alice = site.accounts["alice"]
+    headers = f"From: J\xfcrgen <{WRITER}>\r\nSubject: Gr\xfc\xdfe {token}\r\n".encode("latin-1")
     with site.smtp(stranger, 25) as smtp:
-        smtp.sendmail(WRITER, [alice.address], f"Subject: {token}\r\n\r\nHello\r\n")
-    assert eventually(lambda: site.inbox(alice, token))
-    (message,) = site.inbox(alice, token)
-    assert "Message-ID" not in message
-    assert "X-Courier-Mail-Repaired" not in message
+        smtp.sendmail(WRITER, [alice.address], headers + b"\r\nHello\r\n", ["BODY=8BITMIME"])
+    assert eventually(lambda: site.inbox_bytes(alice, token, "TEXT"))
+    (message,) = site.inbox_bytes(alice, token, "TEXT")
+    assert headers in message
+    assert b"\nMessage-ID:" not in message
 
 
 @pytest.mark.parametrize("name", ["win.a.million", "never", "noreply"])
