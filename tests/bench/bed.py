@@ -47,6 +47,13 @@ def inside(host: str, *command: str) -> str:
     return subprocess.run(["docker", "exec", container, *command], check=True, capture_output=True, text=True).stdout
 
 
+def processor_seconds(container: str) -> float:
+    """What all processes of a host have taken since it started."""
+    return (
+        docker.from_env().containers.get(container).stats(stream=False)["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+    )
+
+
 def mebibytes(host: str) -> float:
     """Memory of all processes of a host, what several share counted once (the sum of their PSS)."""
     processes = docker.from_env().containers.get(f"courier-bench-{host}").top(ps_args="-eo pid")["Processes"]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from plugins.module_utils._filters.attachments import Settings as Attachments
-from tests.bench.bed import Figure, inside, mebibytes, play
+from tests.bench.bed import Figure, inside, mebibytes, play, processor_seconds
 from tests.bench.corpus import letters, with_file
 from tests.bench.delivery import (
     PATIENCE,
@@ -36,8 +36,8 @@ ROUNDS = 3
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STAND" + b"ARD-ANTIVIRUS-TEST-FILE!$H+H*"
 # What Postfix is told.
 PROGRAMS = "mime_header_checks=regexp:/etc/postfix/programs"
-CLAMD = "inet:127.0.0.1:7357"
-SPAMD = "inet:127.0.0.1:7358"
+CLAMD = "unix:milters/clamav.sock"
+SPAMD = "unix:milters/spamass.sock"
 
 
 class Case(NamedTuple):
@@ -69,10 +69,11 @@ class Measured(NamedTuple):
     """What one server did, as medians of the rounds."""
 
     speed: float  # messages a second, with 10 sessions
+    processor: float  # seconds of all its processes for each of them
     wait: float  # seconds from MAIL FROM until it has a message, with one session
 
     def __str__(self) -> str:
-        return f"{self.speed:.1f}/s, {self.wait * 1000:.0f} ms a message"
+        return f"{self.speed:.1f}/s, wait {self.wait * 1000:.0f} ms, CPU {self.processor * 1000:.0f} ms"
 
 
 class Memory(NamedTuple):
@@ -153,8 +154,10 @@ def measure(case: Case, servers: Sequence[Server]) -> list[Measured]:
 
 def _once(server: Server, messages: int) -> Measured:
     run = str(time.time_ns())
+    before = processor_seconds(server.container)
     speed = messages_per_second(server, letters(messages, f"many-{run}"))
-    return Measured(speed, seconds_per_message(server, letters(20, f"one-{run}")))
+    processor = (processor_seconds(server.container) - before) / messages
+    return Measured(speed, processor, seconds_per_message(server, letters(20, f"one-{run}")))
 
 
 def memory(host: str, server: Server) -> Memory:
