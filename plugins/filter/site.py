@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What hosts of one inventory are to each other: who sends through whom."""
+"""What hosts of one inventory are to each other, and how Courier calls what it is told of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
+from ..module_utils._courier.aliases import Alias, refused_names
+from ..module_utils._courier.senders import Account, Managed, SenderError, compute
 
 Host = Mapping[str, Any]  # a host's variables
 
@@ -49,10 +52,40 @@ def smarthost_route(smarthost: Mapping[str, Any], hosts: Iterable[Host]) -> dict
     return {"security": "smtps", "class": "smarthosts"} | rest
 
 
+def refused_traps(addresses: Iterable[str], me: str) -> list[str]:
+    """Lines of bofh. The documentation is in refused_traps.yml."""
+    return [f"spamtrap {name}" for name in refused_names(addresses, me)]
+
+
+def filter_addresses(
+    accounts: Iterable[Mapping[str, Any]],
+    aliases: Iterable[Mapping[str, Any]],
+    domain_aliases: Mapping[str, str],
+    managed: Iterable[Mapping[str, Any]],
+    local: Iterable[str],
+) -> dict[str, Any]:
+    """What filters have to know of addresses. The documentation is in filter_addresses.yml."""
+    try:
+        return compute(
+            [Account(one["address"], one.get("send_as", ())) for one in accounts],
+            [Alias(one["name"], tuple(one["targets"])) for one in aliases],
+            domain_aliases,
+            [Managed(one.get("networks", ()), one.get("name"), one.get("domains")) for one in managed],
+            local,
+        )
+    except SenderError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 def _name(host: Host) -> str:
     return str(host.get("mail_hostname", host["inventory_hostname"]))
 
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"satellites": satellites, "smarthost_route": smarthost_route}
+        return {
+            "satellites": satellites,
+            "smarthost_route": smarthost_route,
+            "refused_traps": refused_traps,
+            "filter_addresses": filter_addresses,
+        }

@@ -75,6 +75,28 @@ options:
     type: list
     elements: str
     default: []
+  traps:
+    description:
+      - Addresses that nobody was ever told. Their mail is thrown away, and what is sent to them is spam to the filter
+        C(spamtrap), which sees the recipient C(trap-LOCALPART_40DOMAIN@me).
+      - C(aliasdir/.courier-trap-…) throws it away, as C(.courier-refused-…) and C(.courier-sink-…) do for the others.
+        The module owns these files.
+    type: list
+    elements: str
+    default: []
+  refused_traps:
+    description:
+      - Addresses that have the whole message refused, for all its recipients, before any filter sees it. Courier does
+        so where C(bofh) has the line C(spamtrap refused-LOCALPART_40DOMAIN@me).
+    type: list
+    elements: str
+    default: []
+  sinks:
+    description:
+      - Addresses whose mail is thrown away, or C(@example.com) for whatever has neither mailbox nor alias there.
+    type: list
+    elements: str
+    default: []
   me:
     description:
       - The name in the file C(me). With an alias for a whole domain it must be in O(local), because Courier sends the
@@ -101,6 +123,8 @@ EXAMPLES = r"""
     local: [localhost, mx1.example.com]
     domains: [example.com, shop.example.com]
     accounts: [alice@example.com, bob@example.com]
+    traps: [win.a.million@example.com]
+    sinks: [noreply@example.com]
     aliases:
       - name: root
         targets: [postmaster]
@@ -134,7 +158,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.aliases import ALIASDIR_PREFIXES, Alias, aliasdir, render
+from ..module_utils._courier.aliases import ALIASDIR_PREFIXES, Alias, aliasdir, render, traps
 from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, run
 
 ALIAS = {
@@ -147,6 +171,7 @@ SPEC = FILES_SPEC | {
     "domains": {"type": "list", "elements": "str", "default": []},
     "local": {"type": "list", "elements": "str", "default": []},
     "accounts": {"type": "list", "elements": "str", "default": []},
+    **{name: {"type": "list", "elements": "str", "default": []} for name in ("traps", "refused_traps", "sinks")},
     "me": {"type": "str", "required": True},
 }
 
@@ -158,6 +183,7 @@ def main() -> None:
 def plan(params: dict[str, Any]) -> Files:
     directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
     aliases = [Alias(alias["name"], tuple(alias["targets"])) for alias in params["aliases"]]
+    aliases += traps(params["traps"], params["refused_traps"], params["sinks"])
     text = render(aliases, **{name: params[name] for name in ("domains", "local", "accounts", "me")})
     texts = dict.fromkeys(ours(f"{directory}/aliasdir")) | aliasdir(aliases)
     files = [File(f"{directory}/aliasdir/{name}", texts[name], owner, group) for name in sorted(texts)]

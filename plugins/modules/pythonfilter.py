@@ -42,6 +42,10 @@ options:
       - What the filters have to know of the site, as it comes from the filter P(courier.mail.filter_addresses#filter).
     type: dict
     default: {}
+  units:
+    description: Units of systemd that belong to it, by their names, as texts.
+    type: dict
+    default: {}
   package:
     description: Where the package is put. The directory must be there; other files in it are removed.
     type: path
@@ -74,21 +78,23 @@ files:
   sample: [/etc/pythonfilter.conf]
 """
 
-import json
 import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._courier import senders
 from ..module_utils._filters._catalogue import check, sources, unseen
 from ..module_utils._filters._configuration import ADDRESSES, CONF, PATH, render
 from ..module_utils._managed_file import File, Files, run
 
+UNITS = "/etc/systemd/system"
 SPEC: dict[str, Any] = {
     "modules": {"type": "list", "elements": "str", "required": True},
     "when_down": {"type": "dict", "default": {}},
     "settings": {"type": "dict", "default": {}},
     "addresses": {"type": "dict", "default": {}},
+    "units": {"type": "dict", "default": {}},
     "package": {"type": "path", "default": "/usr/local/lib/courier-mail/courier_mail"},
 }
 
@@ -101,16 +107,18 @@ def plan(params: dict[str, Any]) -> Files:
     """What is written, wherever it is asked."""
     order, when_down = params["modules"], params["when_down"]
     conf, modules = render(order, when_down, check(order, when_down, params["settings"]))
-    addresses = json.dumps(params["addresses"], indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    known = params["addresses"] or {"mailboxes": [], "senders": {}, "managed": {}}
+    units = [File(os.path.join(UNITS, name), text, "root", "root", 0o644) for name, text in params["units"].items()]
     package = [
         File(os.path.join(params["package"], name), text, "root", "root", 0o644) for name, text in sources().items()
     ]
     return Files(
         [
             *package,
+            *units,
             File(CONF, conf, "root", "courier", 0o640),
             File(PATH, modules, "root", "courier", 0o640),
-            File(ADDRESSES, addresses, "root", "courier", 0o640),
+            File(ADDRESSES, senders.render(known), "root", "courier", 0o640),
         ],
         warnings=list(unseen(order)),
     )

@@ -15,7 +15,8 @@ description:
     C(esmtpd) and over C(opt) lines of C(bofh).
   - Owns C(smtpaccess/default). The one that Debian ships lets all of 10.0.0.0/8 and 192.168.0.0/16 relay. Other files
     in the directory are left alone and compiled as well. A key that is in one of them and in this list is a duplicate,
-    which the compiler refuses.
+    which the compiler refuses. Only from C(smtpaccess/filtered), the deny list of the role courier.mail.pythonfilter,
+    clients are removed that this list names.
   - Compiles C(smtpaccess.dat) with C(makesmtpaccess) when a file is newer or the database is missing. When it refuses,
     the file is put back as it was.
   - C(makesmtpaccess) tells the listener on port 25, which uses the new list from the next connection on. The listeners
@@ -66,6 +67,12 @@ options:
       name:
         description: What people call it.
         type: str
+      domains:
+        description:
+          - What a V(managed) one sends as, for the filter C(sender_login) of the role courier.mail.pythonfilter.
+            Nothing here depends on it.
+        type: list
+        elements: str
       lift:
         description:
           - The check that a V(broken) peer is exempt from. V(dnsbl) is that for blacklisted addresses, V(helo) that of
@@ -172,12 +179,15 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils._courier.peers import CLASSES, LIFTED, Peer
 from ..module_utils._courier.peers import entries as peer_entries
-from ..module_utils._courier.smtpaccess import Access, render
+from ..module_utils._courier.smtpaccess import Access, render, without
 from ..module_utils._courier.spf import SpfError, expand
 from ..module_utils._courier.terms import TERMS_SPEC, Terms, notices
 from ..module_utils._dns import MISSING, NoAnswer, ask
-from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, run
+from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, read, run
 
+# Written by courier-mail deny (the role pythonfilter). It leaves out what it finds in ours; what comes into ours later
+# is taken out of it here.
+FILTERED = "filtered"
 ENTRY = {
     "network": {"type": "str", "required": True},
     "action": {"type": "str", "choices": ["allow", "deny"], "default": "allow"},
@@ -190,6 +200,7 @@ PEER = {
     "networks": {"type": "list", "elements": "str", "default": []},
     "spf": {"type": "str"},
     "name": {"type": "str"},
+    "domains": {"type": "list", "elements": "str"},
     "lift": {"type": "str", "choices": list(LIFTED)},
     **TERMS_SPEC,
 }
@@ -226,6 +237,10 @@ def plan(params: dict[str, Any]) -> Files:
     warnings = notices((str(peer), peer.terms) for peer in peers)
     text = render([*peer_entries(peers), *map(access, params["entries"])])
     files = [File(f"{directory}/smtpaccess/default", text, owner, group)]
+    filtered = read(f"{directory}/smtpaccess/{FILTERED}")
+    kept = None if filtered is None else without(filtered, text)
+    if kept != filtered:
+        files.append(File(f"{directory}/smtpaccess/{FILTERED}", kept, owner, group))
     databases = [Database(f"{directory}/smtpaccess.dat", [f"{directory}/smtpaccess"], ["makesmtpaccess"])]
     return Files(files, databases, warnings)
 

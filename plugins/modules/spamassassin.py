@@ -106,7 +106,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._managed_file import File, Files, read, run
 from ..module_utils._spamassassin import KINDS, Rule, SpamassassinError, objections, patterns, render
 
-NAME, PLUGIN = "zz_courier_mail.cf", "courier_mail_clamd.pm"
+NAME = "zz_courier_mail.cf"
+PLUGIN = "courier_mail_clamd.pm"
 
 # Compiles what is given at run time, where Perl runs no code that a pattern may hold. Its warnings count, as they do
 # for SpamAssassin.

@@ -76,6 +76,13 @@ options:
         type: list
         elements: str
         default: []
+      send_as:
+        description:
+          - Addresses beside its own that the account may send as, C(@example.com) for all of a domain, for the filter
+            C(sender_login) (see the role courier.mail.pythonfilter). Nothing here depends on it.
+        type: list
+        elements: str
+        default: []
   auth_methods:
     description:
       - How people log in to SMTP. Every account that can log in must be able to by each of these methods.
@@ -225,6 +232,7 @@ ACCOUNT = {
     "quota": {"type": "str"},
     "name": {"type": "str"},
     "courier": {"type": "list", "elements": "str", "default": []},
+    "send_as": {"type": "list", "elements": "str", "default": []},
 }
 SPEC = {
     "accounts": {"type": "list", "elements": "dict", "options": ACCOUNT, "required": True},

@@ -242,6 +242,31 @@ REFUSED = {
     ),
     "score that is none": ({"spamassassin_scores": {"BAYES_99": "high"}}, "BAYES_99: the score 'high' is not a number"),
     "fewer processes than none": ({"spamassassin_max_children": 0}, "write at least 1, and a maximum that is no less"),
+    "filter that there is not": ({"mail_filters": ["log", "clamdd"]}, "there is no filter clamdd; did you mean clamd?"),
+    "filter whose scanner does not run": (
+        {"mail_filters": ["clamd"], "clamav_running": False},
+        "clamd shall look at mail, and does not run here",
+    ),
+    "setting of a filter that there is not": (
+        {"mail_filter_settings": {"spamd": {"reject_scor": 3}}},
+        "filter spamd: there is no setting reject_scor; did you mean reject_score?",
+    ),
+    "names of files that do not compile": (
+        {"mail_filter_settings": {"attachments": {"patterns": ["(exe"]}}},
+        "filter attachments: patterns: the regular expression '(exe' does not compile",
+    ),
+    "thresholds in the wrong order": (
+        {"mail_filter_settings": {"spamd": {"junk_score": 20, "reject_score": 10}}},
+        "reject_score is 10 and junk_score is 20, so what looks less like spam would be treated harder",
+    ),
+    "trap that is an account": (
+        {"mail_traps": ["alice@example.com"]},
+        "the trap alice@example.com is an account; keep one of them",
+    ),
+    "sink in a domain of others": (
+        {"mail_sinks": ["@example.net"]},
+        "the sink @example.net is in a domain whose mail is not accepted here",
+    ),
     "file that is none of Courier's": ({"courier_mta_files": {"queutime": "1d"}}, "did you mean queuetime"),
 }
 # What only the files of the packages know, or a program that comes with them.

@@ -17,13 +17,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from .._filters._names import REFUSED, SINK, TRAP, local_name
 from .domains import DomainError, normalise, wildcards
 
 # The alias for whatever nobody has in the local domains, which share their names, and the file in aliasdir that it is.
 LOCAL_CATCH_ALL = "@"
 LOCAL_DEFAULT = ".courier-default"
 # How the names of the files that aliasdir() makes begin.
-ALIASDIR_PREFIXES = (".courier-catchall-", ".courier-program-", LOCAL_DEFAULT)
+_SWALLOWED = (TRAP, REFUSED, SINK)
+ALIASDIR_PREFIXES = (
+    ".courier-catchall-",
+    ".courier-program-",
+    *(f".courier-{kind}-" for kind in _SWALLOWED),
+    LOCAL_DEFAULT,
+)
+# What people call them, by the variable.
+_KINDS = {TRAP: "the trap", REFUSED: "the refused trap", SINK: "the sink"}
+# A file without an instruction, which is not empty: Courier delivers to nobody, and logs success.
+_NOTHING = "# Nothing is kept.\n"
 
 _ATOM = r"""[^\s\x00-\x20\x7f"#(),.:;<>@\[\\\]]+"""
 _LOCAL_PART = re.compile(rf"(?![|/]){_ATOM}(?:\.{_ATOM})*")
@@ -40,6 +51,7 @@ class Alias(NamedTuple):
 
     name: str  # user@domain, user in a local domain, @domain or @ for whatever has no mailbox or alias there
     targets: tuple[str, ...]  # addresses, or a single "|command" or "/path"
+    swallowed: str | None = None  # trap, refused or sink, for one without targets: its mail is thrown away
 
 
 class _Address(NamedTuple):
@@ -71,13 +83,18 @@ def render(
     site = _Site(domains, local)
     mailboxes = {site.account(account): None for account in accounts}
     entries: dict[str, _Entry] = {}
+    kinds: dict[str, str | None] = {}
     for alias in aliases:
-        entry = _Entry(site.name(alias.name), site.targets(alias, me), _detour(alias))
+        entry = _Entry(site.name(alias.name, alias.swallowed), site.targets(alias, me), _detour(alias))
         other = entries.setdefault(entry.name.key, entry)
+        kinds.setdefault(entry.name.key, alias.swallowed)
         if other is not entry:
+            _refuse_swallowed_twice(alias, kinds[entry.name.key])
             raise AliasError(
                 f"{other.name.text} and {alias.name} are one name to Courier; write one alias with all targets"
             )
+        if alias.swallowed and _is_mailbox(entry.name.key, mailboxes):
+            raise AliasError(f"{_KINDS[alias.swallowed]} {alias.name} is an account; keep one of them")
         if _is_mailbox(entry.name.key, mailboxes) and entry.name.key not in (target.key for target in entry.targets):
             raise AliasError(
                 f"{alias.name} is an account, which gets nothing once there is such an alias; "
@@ -97,6 +114,28 @@ def render(
     return "".join(lines)
 
 
+def traps(addresses: Iterable[str], refused: Iterable[str], sinks: Iterable[str]) -> list[Alias]:
+    """The aliases of addresses whose mail is thrown away.
+
+    Each leads to a local name of its own, which filters and bofh see as the recipient. Raises AliasError for what can
+    be no trap; whether the domain is ours is for render() to say.
+    """
+    found = []
+    for kind, names in ((TRAP, addresses), (REFUSED, refused), (SINK, sinks)):
+        for name in names:
+            local_part, at, _domain = name.rpartition("@")
+            if not at or not (local_part or kind == SINK):
+                whole = ", or @example.com for all of a domain" if kind == SINK else ""
+                raise AliasError(f"{_KINDS[kind]} {name!r} is no address; write user@example.com{whole}")
+            found.append(Alias(name, (), kind))
+    return found
+
+
+def refused_names(addresses: Iterable[str], me: str) -> list[str]:
+    """What bofh must call the traps that refuse the whole message: it looks at recipients after the aliases."""
+    return [f"{local_name(REFUSED, address)}@{me}" for address in addresses]
+
+
 def aliasdir(aliases: Iterable[Alias]) -> dict[str, str]:
     """The files that catch-alls and programs need in Courier's aliasdir, by name. Takes what render() did not refuse.
 
@@ -113,6 +152,9 @@ def aliasdir(aliases: Iterable[Alias]) -> dict[str, str]:
             name = f".courier-{detour.replace('.', ':')}{'-default' if catch_all else ''}"
             if alias.name == LOCAL_CATCH_ALL:
                 name = LOCAL_DEFAULT
+            if alias.swallowed:
+                files[name] = _NOTHING
+                continue
             files[name] = "".join(f"&{target}\n" if catch_all else f"{target}\n" for target in alias.targets)
     return files
 
@@ -152,7 +194,7 @@ class _Site:
         """The key of an account. The accounts for all names below example.com are those of .example.com."""
         return self._address(address).key
 
-    def name(self, name: str) -> _Address:
+    def name(self, name: str, swallowed: str | None) -> _Address:
         if name == LOCAL_CATCH_ALL:
             return _Address(name, "local", name)
         if name.startswith("@"):
@@ -165,6 +207,11 @@ class _Site:
                 )
         else:
             found = self._address(name)
+        if found.home == "remote" and swallowed:
+            raise AliasError(
+                f"{_KINDS[swallowed]} {name} is in a domain whose mail is not accepted here; "
+                "add the domain to mail_domains or drop it"
+            )
         if found.home == "remote":
             raise AliasError(
                 f"{name} is in a domain that is neither hosted nor local; add the domain or drop the alias"
@@ -176,6 +223,8 @@ class _Site:
         return found
 
     def targets(self, alias: Alias, me: str) -> list[_Address]:
+        if alias.swallowed:
+            return []
         if not alias.targets:
             raise AliasError(
                 f"{alias.name} has no target, which is no alias to Courier, and its mail comes back as undeliverable; "
@@ -266,6 +315,14 @@ def _next(entry: _Entry, entries: Mapping[str, _Entry], mailboxes: Mapping[str, 
     return found
 
 
+def _refuse_swallowed_twice(alias: Alias, other: str | None) -> None:
+    kinds = [kind for kind in (alias.swallowed, other) if kind]
+    if len(kinds) == 2:
+        raise AliasError(f"{_KINDS[kinds[0]]} {alias.name} is {_KINDS[kinds[1]]}, too; keep one of them")
+    if kinds:
+        raise AliasError(f"{_KINDS[kinds[0]]} {alias.name} is an alias; keep one of them")
+
+
 def _is_mailbox(key: str, mailboxes: Mapping[str, None]) -> bool:
     local_part, _separator, domain = key.rpartition("@")
     return key in mailboxes or any(f"{local_part}@{wildcard}" in mailboxes for wildcard in wildcards(domain))
@@ -330,15 +387,15 @@ def _line(entry: _Entry) -> str:
 def _detour(alias: Alias) -> str | None:
     """The bare name that stands in the aliases for targets that only a file in aliasdir can have.
 
-    It has one hyphen, because Courier cuts names at hyphens when it looks for files, and no two aliases share it.
+    No two aliases share it.
     """
+    if alias.swallowed:
+        return local_name(alias.swallowed, alias.name)
     if alias.name.startswith("@"):
         kind, needed = "catchall", all("@" in target for target in alias.targets)
     else:
-        kind, needed = "program", alias.targets[0].startswith(("|", "/"))
-    name = alias.name.removeprefix("@").lower()
-    escaped = re.sub("[^a-z0-9.]", lambda match: "".join(f"_{byte:02x}" for byte in match[0].encode()), name)
-    return f"{kind}-{escaped}" if needed else None
+        kind, needed = "program", not alias.swallowed and alias.targets[0].startswith(("|", "/"))
+    return local_name(kind, alias.name) if needed else None
 
 
 def _unfolded(text: str) -> Iterator[tuple[int, str]]:

@@ -103,6 +103,21 @@ def render(entries: Iterable[Access]) -> str:
     )
 
 
+def without(text: str, ours: str) -> str:
+    """What another file of smtpaccess keeps beside ours: nothing of the clients that ours names, but for everybody.
+
+    makesmtpaccess compiles all files together and refuses a key that is there twice, and a narrower key would win.
+    """
+    named = {line.partition("\t")[0] for line in ours.split("\n") if line and not line.startswith("#")}
+    wider = {above for key in named for above in _above(key)}
+    kept = []
+    for line in text.split("\n"):
+        key, tab, _action = line.partition("\t")
+        if not tab or line.startswith("#") or not (key in wider or named.intersection(_above(key))):
+            kept.append(line)
+    return "\n".join(kept)
+
+
 def canonical(network: str) -> str:
     """The one spelling of a network, an address or "*". Raises AccessError for what is none of them."""
     return _spelling(_network(network))
@@ -179,6 +194,13 @@ def _keys(network: Network | None) -> Iterator[str]:
             yield ".".join(str(prefix >> shift & 0xFF) for shift in range(boundary - 8, -1, -8))
         else:
             yield "".join(f":{prefix >> shift & 0xFFFF:04x}" for shift in range(boundary - 16, -1, -16))
+
+
+def _above(key: str) -> Iterator[str]:
+    """The keys that Courier looks up for a client, from its own to the widest."""
+    while key:
+        yield key
+        key = key[: max(key.rfind("."), key.rfind(":"), 0)]
 
 
 def _boundary(network: Network) -> int:

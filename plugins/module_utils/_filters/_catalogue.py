@@ -12,31 +12,52 @@ from types import ModuleType
 from typing import Any
 
 from . import (
+    __main__,
     _addresses,
+    _bigmail,
     _chain,
     _configuration,
     _connection,
+    _junk,
+    _maildirs,
     _message,
+    _names,
+    _origin,
     _parts,
     _serve,
     _settings,
+    _store,
+    _tell,
     _verdict,
     attachments,
+    big_mail,
     clamd,
+    deny,
+    learn,
     log,
+    rate,
     repair,
+    sender_login,
     spamd,
+    spamtrap,
 )
 from ._settings import SettingsError, build, written
 
 # Ours: a module with Settings and a Filter.
 FILTERS: dict[str, ModuleType] = {
     "attachments": attachments,
+    "big_mail": big_mail,
     "clamd": clamd,
     "log": log,
+    "rate": rate,
     "repair": repair,
+    "sender_login": sender_login,
     "spamd": spamd,
+    "spamtrap": spamtrap,
 }
+
+# What courier-mail does beside them, with settings in the same place.
+COMMANDS: dict[str, ModuleType] = {"deny": deny, "learn": learn}
 
 # Those that come with pythonfilter 3.0.6. For those that are left out, ours do the same, and say when they cannot.
 PACKAGED = (
@@ -65,14 +86,22 @@ PACKAGED = (
 OUTCOMES = ("defer", "accept", "tag")
 
 _PARTS: tuple[ModuleType, ...] = (
+    __main__,
     _addresses,
+    _bigmail,
     _chain,
     _configuration,
     _connection,
+    _junk,
+    _maildirs,
     _message,
+    _names,
+    _origin,
     _parts,
     _serve,
     _settings,
+    _store,
+    _tell,
     _verdict,
 )
 
@@ -81,11 +110,11 @@ def check(
     order: Sequence[str], when_down: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """The settings that differ from the defaults, or SettingsError."""
-    for name in (*order, *when_down, *settings):
-        if name not in FILTERS and name not in PACKAGED:
-            close = get_close_matches(name, [*FILTERS, *PACKAGED], 2)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"write {', '.join([*FILTERS, *PACKAGED])}"
-            raise SettingsError(f"there is no filter {name}; {hint}")
+    filters = [*FILTERS, *PACKAGED]
+    for name in (*order, *when_down):
+        _known(name, filters)
+    for name in settings:
+        _known(name, [*filters, *COMMANDS])
     for name in order:
         if list(order).count(name) > 1:
             raise SettingsError(f"{name} is twice in the order of filters; write it once")
@@ -106,17 +135,24 @@ def unseen(order: Sequence[str]) -> Iterator[str]:
 def sources() -> dict[str, str]:
     """The files of the package, as the role puts them on a host: name and text. They may come out of an archive."""
     package = __package__ or ""
-    names = [package, __name__, *(module.__name__ for module in (*_PARTS, *FILTERS.values()))]
+    names = [package, __name__, *(module.__name__ for module in (*_PARTS, *FILTERS.values(), *COMMANDS.values()))]
     return {f"{'__init__' if name == package else name.rpartition('.')[2]}.py": _source(name) for name in names}
+
+
+def _known(name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        close = get_close_matches(name, names, 2)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"write {', '.join(names)}"
+        raise SettingsError(f"there is no filter {name}; {hint}")
 
 
 def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if name in PACKAGED:
         return dict(given)
     try:
-        return written(build(FILTERS[name].Settings, given))
+        return written(build({**FILTERS, **COMMANDS}[name].Settings, given))
     except SettingsError as error:
-        raise SettingsError(f"{name}: {error}") from error
+        raise SettingsError(f"filter {name}: {error}") from error
 
 
 def _source(name: str) -> str:

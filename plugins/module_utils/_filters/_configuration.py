@@ -49,7 +49,8 @@ def render(
     # pythonfilter's own modules fail without the last two.
     sections = {
         OURS: ours,
-        **{name: settings[name] for name in order if settings.get(name)},
+        # What is no filter in the order is for the command line.
+        **{name: settings[name] for name in dict.fromkeys([*order, *sorted(settings)]) if settings.get(name)},
         "ttldb": {"type": "dbm", "dir": "/var/lib/pythonfilter"},
         "quarantine": {"siteid": "local", "dir": "/var/lib/pythonfilter/quarantine", "days": 14},
     }

@@ -31,7 +31,7 @@ class Recipient(NamedTuple):
     """One recipient, after aliases were expanded."""
 
     address: str
-    original: str  # what the client wrote (RFC 3461), or nothing
+    original: str  # what was written before aliases, or what the client claims (ORCPT, RFC 3461), or nothing
     notify: str  # when it wants to hear of it, in Courier's letters
     file: str  # the control file it is in
     number: int  # and its place there
@@ -151,7 +151,8 @@ class Message:
     @property
     def body(self) -> int:
         """Where the body begins, with the empty line before it."""
-        return self._body if self.fields else 0
+        _read = self.fields
+        return self._body
 
     def values(self, name: str) -> list[str]:
         """The values of all fields with this name."""

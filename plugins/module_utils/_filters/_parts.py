@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parts of a message, found without building it in memory.
 
-email.parser makes objects of 24 MB in seconds, and throws away what it finds odd. A filter wants the opposite: to be
-quick, and to see a part that any mail program might see. So lines that begin with the boundary of any multipart of the
-message, wherever it was declared, begin a part; header fields that are there twice all count; and a header may have
-lines in it that are none. The text is mapped, not read.
+email.parser takes a multiple of the time, holds all of it in memory, and throws away what it finds odd. A filter
+wants the opposite: to see a part that any mail program might see. So lines that begin with the boundary of any
+multipart of the message, wherever it was declared, begin a part; header fields that are there twice all count; and a
+header may have lines in it that are none. The text is mapped, not read.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import mmap
 import re
 import urllib.parse
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-Text = bytes | mmap.mmap
+Text: TypeAlias = "bytes | mmap.mmap"
 
 MOST_PARTS = 10_000
 _MOST_COMPARISONS = 5_000_000  # of lines with boundaries, which take a second or two

@@ -31,7 +31,9 @@ class Settings:
 
     socket: str = "/run/clamav/clamd.ctl"
     timeout: float = 120  # seconds for one message, all in all
-    max_size: int = 26214400  # bytes; no more than StreamMaxLength in clamd.conf, or clamd breaks off in the middle
+    max_size: int = (
+        27262976  # bytes: StreamMaxLength of the role clamav, and more than the sizelimit of the role courier_mta
+    )
 
     def __post_init__(self) -> None:
         if not self.socket.startswith("/"):
@@ -39,7 +41,7 @@ class Settings:
         if not 0 < self.timeout <= 600:
             refuse("timeout", self.timeout, "seconds, at most 600: clients do not wait any longer")
         if not 0 < self.max_size < 1 << 32:
-            refuse("max_size", self.max_size, "a number of bytes, such as 26214400 and below 4 GiB")
+            refuse("max_size", self.max_size, "a number of bytes, such as 27262976 and below 4 GiB")
 
 
 class Filter:
@@ -59,7 +61,7 @@ class Filter:
                 if whole:
                     raise
                 answer = b""
-        return _understood(answer, whole)
+        return understood(answer, whole)
 
 
 def _stream(message: Message) -> Iterator[bytes]:
@@ -70,7 +72,8 @@ def _stream(message: Message) -> Iterator[bytes]:
     yield struct.pack("!I", 0)
 
 
-def _understood(answer: bytes, whole: bool) -> Verdict:
+def understood(answer: bytes, whole: bool) -> Verdict:
+    """clamd's answer to INSTREAM, which it may give before it has the whole message. Raises Down for what is none."""
     text, end, _rest = answer.partition(b"\0")
     said = re.sub(r"[^ -~]", "?", text.decode("ascii", "replace")).strip()
     # A signature may be found before clamd has seen everything.

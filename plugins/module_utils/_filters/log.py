@@ -44,12 +44,12 @@ class Filter:
 def line(message: Message, outcome: Outcome) -> str:
     """The line of a message."""
     recipients = message.recipients
-    # Several recipients may come from one address, which was an alias.
-    written = list(dict.fromkeys(one.original.removeprefix("rfc822;") or one.address for one in recipients))
     entry = {
         "id": message.id,
         "from": message.sender,
-        "to": written[:_SHOWN],
+        "to": [one.address for one in recipients][:_SHOWN],
+        # What was written, where aliases led elsewhere; a client may claim anything (ORCPT of RFC 3461).
+        "written": list(dict.fromkeys(one.original for one in recipients if one.original))[:_SHOWN],
         "recipients": len(recipients),
         "client": message.client,
         "login": message.login,
@@ -57,8 +57,7 @@ def line(message: Message, outcome: Outcome) -> str:
         "size": message.size,
         **outcome.as_log(),
     }
-    # JSON leaves DEL as it is.
-    return f"courier_mail: {json.dumps(_cut(entry))}\n".replace("\x7f", "\\u007f")
+    return f"courier_mail: {json.dumps(_cut(entry))}\n"
 
 
 def _cut(value: object) -> object:

@@ -74,8 +74,8 @@ class Filter:
     def check(self, message: Message) -> Verdict:
         if is_signed(message):
             return Verdict(note="signed")
-        # A bare letter in the control file says SMTPUTF8.
-        international = message.record("m") is not None
+        # Courier's own line is the first. Its record m says only that there are bytes beyond ASCII, however they came.
+        international = any(re.search(r"\bwith UTF8SMTP", value) for value in message.values("received")[:1])
         message.remove(REPAIRED)
         done: list[str] = []
         if "headers" in self._repairs and not international:

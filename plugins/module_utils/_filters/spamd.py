@@ -9,6 +9,9 @@ into the folder Junk, where they have a mailbox here; and whoever has none gets 
 written once, and say spam when the score reaches the lowest tag_score of the recipients. A recipient who is off counts
 in none of this but one: the message is not refused, as they want it. Where all are off, spamd is not asked.
 
+Exceptions go by the address after aliases were expanded. The address that was written is known too, but clients may
+claim another (ORCPT of RFC 3461). So an exception for it does no more than to keep the message from being refused.
+
 What claims to be a verdict when the message arrives, every field X-Spam-*, is taken away before spamd is asked. The
 body stays what it is.
 """
@@ -17,14 +20,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from ._addresses import mailboxes
+from . import _addresses
 from ._connection import Connection
+from ._junk import redirect
 from ._message import Message, Recipient
 from ._settings import SettingsError, build, refuse
 from ._verdict import PASS, Down, Verdict
@@ -33,8 +37,6 @@ from ._verdict import refuse as refused
 _CHUNK = 1 << 17
 _ANSWER = 1 << 18  # bytes; every rule there is has room in it
 _SCORE = re.compile(rb"Spam: *(?:True|False|Yes|No) *; *(-?[0-9.]+) */ *(-?[0-9.]+)", re.IGNORECASE)
-
-Exceptions = dict[str, dict[str, bool | float | None]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Thresholds:
                 )
 
 
-def _postmasters() -> Exceptions:
+def _postmasters() -> dict[str, dict[str, bool | float | None]]:
     # Refusals name the postmaster, who is told of spam by people who quote it.
     return {"postmaster@": {"reject_score": None}, "abuse@": {"reject_score": None}}
 
@@ -76,7 +78,8 @@ class Settings:
     junk_score: float | None = 5.0  # into the folder Junk
     reject_score: float | None = 10.0  # refused
     # By alice@example.com, by @example.com or by postmaster@: off, or other thresholds.
-    recipients: Exceptions = field(default_factory=_postmasters)
+    recipients: dict[str, dict[str, bool | float | None]] = field(default_factory=_postmasters)
+    known: str = _addresses.PATH  # who has a mailbox here
 
     def __post_init__(self) -> None:
         if not self.socket.startswith("/"):
@@ -107,6 +110,8 @@ def merged(site: Thresholds, given: Mapping[str, bool | float | None]) -> Thresh
     """Those of somebody who has some of their own. Raises SettingsError."""
     # Types first, with thresholds that are in order with any. Then the order, beside what the site has.
     build(Thresholds, {"tag_score": None, "junk_score": None, "reject_score": None, **given})
+    if given.get("off"):
+        return Thresholds(None, None, None, off=True)
     return replace(site, **given)  # type: ignore[arg-type]
 
 
@@ -125,43 +130,48 @@ class Filter:
         self._settings = settings
         self._site = thresholds(settings)
         self._exceptions = {who.lower(): merged(self._site, given) for who, given in settings.recipients.items()}
-        self._mailboxes = mailboxes()
+        self._read = _addresses.Read(settings.known)
 
     def check(self, message: Message) -> Verdict:
         message.remove("X-Spam-*")
         if message.size > self._settings.max_size:
             return Verdict(note=f"not scored: {message.size} bytes, max_size is {self._settings.max_size}")
         wishes = [(recipient, self._wish(recipient)) for recipient in message.recipients]
-        asking = [wish for _recipient, wish in wishes if not wish.off]
-        if not asking:
+        if all(wish.off for _recipient, wish in wishes):
             return Verdict(note="not scored: the recipients do not want it")
         with Connection(self._settings.socket, self._settings.timeout) as spamd:
             if spamd.send(_request(message)):
                 spamd.finish()
             scored = understood(spamd.receive(_ANSWER))
         note = f"{scored.score:g} {','.join(scored.rules)}".strip()
-        if all(_reaches(scored, wish.reject_score) and not wish.off for _recipient, wish in wishes):
+        if all(_reaches(scored, wish.reject_score) for _recipient, wish in wishes):
             domain = (_written(wishes[0][0]) or "@").rpartition("@")[2]
             whom = f"postmaster@{domain}" if re.fullmatch(r"[!-~]+", domain) else "the postmaster"
             return refused(
                 f"554 5.7.1 This mail scores {scored.score:g}, which is spam here; if it is none, write to {whom}", note
             )
-        self._tag(message, scored, asking)
+        self._tag(message, scored, (wish for _recipient, wish in wishes))
         for recipient, wish in wishes:
-            if not wish.off and (_reaches(scored, wish.junk_score) or _reaches(scored, wish.reject_score)):
+            if _reaches(scored, wish.junk_score) or _reaches(scored, wish.reject_score):
                 note += self._put_into_junk(message, recipient, scored)
         return PASS._replace(note=note)
 
     def _wish(self, recipient: Recipient) -> Thresholds:
-        for address in (recipient.address, _written(recipient)):
-            local, _at, domain = address.lower().rpartition("@")
-            for who in (f"{local}@{domain}", f"@{domain}", f"{local}@"):
-                if who in self._exceptions:
-                    return self._exceptions[who]
-        return self._site
+        wish = self._exception(recipient.address) or self._site
+        claimed = self._exception(_written(recipient))
+        if claimed and claimed.reject_score is None:
+            return replace(wish, reject_score=None)
+        return wish
 
-    def _tag(self, message: Message, scored: Scored, asking: list[Thresholds]) -> None:
-        tags = [wish.tag_score for wish in asking if wish.tag_score is not None]
+    def _exception(self, address: str) -> Thresholds | None:
+        local, _at, domain = address.lower().rpartition("@")
+        for who in (f"{local}@{domain}", f"@{domain}", f"{local}@"):
+            if who in self._exceptions:
+                return self._exceptions[who]
+        return None
+
+    def _tag(self, message: Message, scored: Scored, wishes: Iterable[Thresholds]) -> None:
+        tags = [wish.tag_score for wish in wishes if wish.tag_score is not None]
         required = min(tags, default=None)
         is_spam = _reaches(scored, required)
         limit = "" if required is None else f" required={required:.1f}"
@@ -173,11 +183,9 @@ class Filter:
             message.add("X-Spam-Flag", "YES")
 
     def _put_into_junk(self, message: Message, recipient: Recipient, scored: Scored) -> str:
-        if recipient.address.lower() not in self._mailboxes:
-            return ""
-        local, _at, domain = recipient.address.rpartition("@")
-        message.redirect(recipient, f"{local}-junk@{domain}", f"into Junk, spam score {scored.score:g}")
-        return f"; into Junk of {recipient.address}"
+        if redirect(message, recipient, self._read(), f"into Junk, spam score {scored.score:g}"):
+            return f"; into Junk of {recipient.address}"
+        return ""
 
 
 def _request(message: Message) -> Iterator[bytes]:
@@ -217,5 +225,5 @@ def _reaches(scored: Scored, threshold: float | None) -> bool:
 
 
 def _written(recipient: Recipient) -> str:
-    """The address that the sender wrote."""
+    """The address that the sender wrote, or claims to have written."""
     return recipient.original.removeprefix("rfc822;") or recipient.address

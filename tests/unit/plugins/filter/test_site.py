@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from plugins.filter.site import satellites, smarthost_route
+from plugins.filter.site import filter_addresses, refused_traps, satellites, smarthost_route
 
 HUB = {"inventory_hostname": "hub", "mail_hostname": "mx1.example.com"}
 SATELLITE = {
@@ -82,3 +82,32 @@ def test_refuses(smarthost: dict[str, Any], hosts: list[dict[str, Any]], sentenc
     with pytest.raises(AnsibleFilterError) as refusal:
         smarthost_route(smarthost, hosts)
     assert str(refusal.value) == sentence
+
+
+def test_bofh_names_what_a_trap_becomes() -> None:
+    assert refused_traps(["never@example.com"], "mx1.example.com") == [
+        "spamtrap refused-never_40example.com@mx1.example.com"
+    ]
+
+
+def test_filters_know_of_people_what_they_need_and_nothing_else():
+    alice = {"address": "alice@example.com", "password_hash": "$6$secret", "send_as": ["alice@example.net"]}
+    aliases = [{"name": "sales@example.com", "targets": ["alice@example.com"]}]
+    managed = [{"name": "sat1.example.com", "networks": ["192.0.2.21"], "reason": "ours"}]
+    assert filter_addresses([alice], aliases, {"also.example.com": "example.com"}, managed, ["mx1.example.com"]) == {
+        "mailboxes": ["alice@also.example.com", "alice@example.com"],
+        "senders": {
+            "alice@example.com": [
+                "alice@also.example.com",
+                "alice@example.com",
+                "alice@example.net",
+                "sales@example.com",
+            ]
+        },
+        "managed": {"192.0.2.21": ["@example.com", "@sat1.example.com"]},
+    }
+
+
+def test_filters_are_told_nothing_that_makes_no_sense():
+    with pytest.raises(AnsibleFilterError, match="send_as of alice"):
+        filter_addresses([{"address": "alice@example.com", "send_as": ["nobody"]}], [], {}, [], [])

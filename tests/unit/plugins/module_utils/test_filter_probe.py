@@ -27,11 +27,11 @@ def listening(tmp_path, monkeypatch):
         def loop():
             while True:
                 try:
-                    connection, _ = server.accept()
+                    connection, _address = server.accept()
                 except OSError:
                     return
                 with connection, connection.makefile("r") as asked:
-                    text, envelope, end = (asked.readline() for _ in range(3))
+                    text, envelope, end = (asked.readline() for _line in range(3))
                     assert end == "\n"
                     files = [Path(name.strip()) for name in (text, envelope)]
                     connection.sendall(verdict(*(file.read_text() for file in files)).encode())

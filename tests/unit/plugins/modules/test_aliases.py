@@ -120,4 +120,15 @@ def test_its_own_examples_work(directory):
         options = task["courier.mail.aliases"]
         run(directory, *options.pop("aliases"), **options)
     assert "root: postmaster\n" in (directory / "aliases.dat").read_text()
-    assert len(names(directory)) == 3
+    assert len(names(directory)) == 5
+
+
+def test_traps_and_sinks_come_with_their_files_and_go_with_them(directory):
+    wanted = {"traps": ["t@example.com"], "refused_traps": ["r@example.com"], "sinks": ["s@example.com"]}
+    run(directory, POSTMASTER, **SITE, **wanted)
+    files = [".courier-mine", *(f".courier-{name}_40example:com" for name in ("refused-r", "sink-s", "trap-t"))]
+    assert sorted(names(directory)) == sorted(files)
+    assert (directory / "aliasdir/.courier-trap-t_40example:com").read_text() == "# Nothing is kept.\n"
+    assert "t@example.com: trap-t_40example.com\n" in (directory / "aliases/system").read_text()
+    run(directory, POSTMASTER)
+    assert names(directory) == [".courier-mine"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -36,7 +37,7 @@ def test_writes_the_order_the_settings_and_the_filters(host):
         ["noduplicates", "whitelist_auth"],
         {"noduplicates": "accept"},
     )
-    assert (host / "addresses").read_text() == "{}\n"
+    assert json.loads((host / "addresses").read_text()) == {"mailboxes": [], "senders": {}, "managed": {}}
     package = {path.name: path.read_text() for path in (host / "courier_mail").iterdir()}
     assert package == _catalogue.sources()
     assert not run(host, modules=["noduplicates", "whitelist_auth"], when_down={"noduplicates": "accept"})["changed"]

@@ -137,3 +137,21 @@ def test_a_peer_that_is_over_is_refused(directory):
         "the denied peer 192.0.2.1 was to be until 2020-01-31, which is over; remove it, or give it a later until"
     )
     assert (directory / "smtpaccess/default").read_text() == SHIPPED
+
+
+def test_takes_its_clients_out_of_the_deny_list(directory):
+    filtered = directory / "smtpaccess/filtered"
+    filtered.write_text("# by the filters\n192.0.2.7\tdeny\n192.0.2.8\tdeny\n")
+    answer = run(directory, {"network": "192.0.2.7", "variables": {"BLOCK": None}})
+    assert not answer.get("failed")
+    assert filtered.read_text() == "# by the filters\n192.0.2.8\tdeny\n"
+    assert answer["files"] == [f"{directory}/smtpaccess/default", f"{directory}/smtpaccess/filtered"]
+
+
+def test_leaves_the_deny_list_alone_otherwise(directory):
+    filtered = directory / "smtpaccess/filtered"
+    filtered.write_text("192.0.2.8\tdeny\n")
+    run(directory, LOOPBACK)
+    assert filtered.read_text() == "192.0.2.8\tdeny\n"
+    assert "192.0.2.8\tdeny\n" in (directory / "smtpaccess.dat").read_text()
+    assert not run(directory, LOOPBACK)["changed"]

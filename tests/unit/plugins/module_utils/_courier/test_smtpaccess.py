@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.module_utils._courier.smtpaccess import Access, AccessError, parse, render
+from plugins.module_utils._courier.smtpaccess import Access, AccessError, parse, render, without
 
 RELAY = {"RELAYCLIENT": None}
 V6_LOOPBACK = ":0000:0000:0000:0000:0000:0000:0000:0001"
@@ -336,3 +336,23 @@ def test_a_client_gets_the_narrowest_entry_that_holds_it(texts, data):
         key = key.rpartition("." if client.version == 4 else ":")[0]
         assert key
     assert lines[key] == f"allow,SIZELIMIT={wanted.index(narrowest)}"
+
+
+OURS = (
+    "# ours\n192.0.2.7\tallow,RELAYCLIENT\n198.51.100\tallow,BLOCK\n:2001:0db8:0001\tdeny\n203.0.113.5\tdeny\n"
+    "*\tallow\n"
+)
+KEPT = {
+    "a client of whom we say nothing": ("192.0.2.8\tdeny\n", True),
+    "the same client": ("192.0.2.7\tdeny\n", False),
+    "a client in our network": ("198.51.100.9\tdeny\n", False),
+    "a client in our network of IPv6": (":2001:0db8:0001:0002\tdeny\n", False),
+    "a client beside our network": (":2001:0db8:0011:0002\tdeny\n", True),
+    "a network with our client": ("203.0.113\tdeny\n", False),
+    "a comment": ("# 192.0.2.7\twhy\n", True),
+}
+
+
+@pytest.mark.parametrize(("line", "kept"), KEPT.values(), ids=KEPT)
+def test_what_another_list_keeps_beside_ours(line, kept):
+    assert without(f"# theirs\n{line}", OURS) == (f"# theirs\n{line}" if kept else "# theirs\n")

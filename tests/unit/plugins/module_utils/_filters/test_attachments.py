@@ -182,7 +182,7 @@ def test_patterns_are_searched(check):
     assert check(text, extensions=[]).action == "pass"
 
 
-@given(st.text())
+@given(st.text(st.sampled_from("./\\ :\0\u202e") | st.characters()))
 def test_any_text_is_a_name(name):
     for one in variants(name):
         assert not one.endswith((".", " "))
@@ -208,6 +208,15 @@ def tarred(*names, data=b"MZ"):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def directory_in_tar(name):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.type = tarfile.DIRTYPE
+        archive.addfile(info)
     return stream.getvalue()
 
 
@@ -270,6 +279,10 @@ def test_looks_into_any_encoding(check, encoding):
     assert check(attached("x.zip", zipped("x.exe"), encoding)).action == "refuse"
 
 
+def test_looks_into_what_ends_its_lines_with_crlf(check):
+    assert check(attached("x.zip", zipped("x.exe")).replace(b"\n", b"\r\n")).note == "x.exe in x.zip"
+
+
 def test_looks_into_what_is_in_uuencode(check):
     lines = b"".join(binascii.b2a_uu(zipped("x.exe")[at : at + 45]) for at in range(0, len(zipped("x.exe")), 45))
     assert check(b"Subject: x\n\nbegin 644 y.zip\n" + lines + b"`\nend\n").note == "x.exe in y.zip"
@@ -279,18 +292,18 @@ def test_says_where_it_was(check):
     assert check(attached("x.zip", zipped("y.zip", data=zipped("dir/X.exe")))).note == "x.exe in y.zip in x.zip"
 
 
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        ("x.zip", zipped("a.txt", "example.com/", "example.com/a.txt")),
-        ("x.tar", tarred("a.txt")),
-        ("x.tgz", gzipped(tarred("a.txt"))),
-        ("x.docx", zipped("word/document.xml")),
-        ("x.txt.gz", gzipped(b"hello")),
-        ("x.pdf", b"%PDF-1.7"),
-    ],
-    ids=["zip", "tar", "tgz", "docx", "gz", "no archive"],
-)
+HARMLESS = {
+    "a zip": ("x.zip", zipped("a.txt", "example.com/", "example.com/a.txt")),
+    "a tar": ("x.tar", tarred("a.txt")),
+    "a tar with a directory": ("x.tar", directory_in_tar("example.com")),
+    "a tgz": ("x.tgz", gzipped(tarred("a.txt"))),
+    "a document": ("x.docx", zipped("word/document.xml")),
+    "a compressed text": ("x.txt.gz", gzipped(b"hello")),
+    "a PDF": ("x.pdf", b"%PDF-1.7"),
+}
+
+
+@pytest.mark.parametrize(("name", "data"), HARMLESS.values(), ids=HARMLESS)
 def test_lets_archives_pass(check, name, data):
     assert check(attached(name, data)) == ("pass", "", "")
 
@@ -335,9 +348,9 @@ def test_depth_is_how_many_archives(check):
 
 def test_other_kinds_are_read_where_the_library_is(check, monkeypatch):
     class Entry:
-        def __init__(self, pathname, size=1, blocks=()):
+        def __init__(self, pathname, size=1, blocks=(), isdir=False):
             self.pathname, self.size, self.blocks = pathname, size, blocks
-            self.isdir = pathname.endswith("/")
+            self.isdir = isdir
 
         def get_blocks(self):
             return iter(self.blocks)
@@ -358,9 +371,9 @@ def test_other_kinds_are_read_where_the_library_is(check, monkeypatch):
 
     monkeypatch.setattr(module, "_libarchive", Library)
     text = attached("x.7z", b"7z\xbc\xaf\x27\x1c")
-    Library.entries = [Entry("a.txt"), Entry("x.exe/"), Entry("x.exe")]
+    Library.entries = [Entry("a.txt"), Entry("example.com", isdir=True), Entry("x.exe")]
     assert check(text).note == "x.exe in x.7z"
-    Library.entries = [Entry("a.txt"), Entry("x.exe/")]
+    Library.entries = [Entry("a.txt"), Entry("example.com", isdir=True)]
     assert check(text) == ("pass", "", "")
     Library.entries = [Entry("y.zip", blocks=[zipped("x.exe")])]
     assert check(text).note == "x.exe in y.zip in x.7z"
@@ -474,13 +487,19 @@ def test_base64_is_read_as_mail_programs_do(wrapping, noise):
     assert b"".join(content(text, Part([], [], "base64", 0, len(text)))) == data
 
 
+def test_base64_goes_on_from_piece_to_piece():
+    data = random.Random(1).randbytes(1 << 20)
+    text = base64.encodebytes(data)
+    assert b"".join(content(text, Part([], [], "base64", 0, len(text)))) == data
+
+
 def test_base64_goes_on_after_its_padding():
     text = base64.b64encode(b"a") + b"\n" + base64.b64encode(b"bcd") + base64.b64encode(b"ef") + b"x"
     assert b"".join(content(text, Part([], [], "base64", 0, len(text)))) == b"abcdef"
 
 
 @given(
-    st.lists(st.sampled_from([b"--b", b"--b--", b"\n", b"Content-Type: multipart/x; boundary=b", b"begin 644 x", b"x"]))
+    st.lists(st.sampled_from([b"--b", b"--b--", b"", b"Content-Type: multipart/x; boundary=b", b"begin 644 x", b"x"]))
 )
 def test_parts_are_within_the_text(lines):
     text = b"\n".join(lines)

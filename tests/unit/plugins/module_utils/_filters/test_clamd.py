@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import time
 import tracemalloc
 
 import pytest
 
 from plugins.module_utils._filters._settings import SettingsError, build
 from plugins.module_utils._filters._verdict import PASS, Down
-from plugins.module_utils._filters.clamd import Filter, Settings
+from plugins.module_utils._filters.clamd import Filter, Settings, understood
 
 END = struct.pack("!I", 0)
 
@@ -84,22 +85,28 @@ def test_a_clamd_that_hangs_up_while_we_write_is_down(clamd, letter):
         ask(clamd, letter(b"A: 1\n\n" + b"x" * (8 << 20)))
 
 
-def test_a_good_answer_before_the_end_is_none(clamd, letter):
-    clamd.reads = False
+def test_a_good_answer_before_the_end_is_none():
+    assert understood(b"stream: OK\0", True) == PASS
     with pytest.raises(Down):
-        ask(clamd, letter(b"A: 1\n\n" + b"x" * (8 << 20)))
+        understood(b"stream: OK\0", False)
+    assert understood(b"stream: Eicar FOUND\0", False).action == "refuse"
 
 
 def test_a_clamd_that_is_silent_is_down_in_time(clamd, letter):
     clamd.silent = True
+    began = time.monotonic()
     with pytest.raises(Down, match=r"socket gave no answer within 0\.2 s"):
         ask(clamd, letter(), timeout=0.2)
+    assert time.monotonic() - began < 2
 
 
 def test_a_clamd_that_takes_nothing_is_down_in_time(clamd, letter):
     clamd.reads, clamd.silent = False, True
+    message = letter(b"A: 1\n\n" + b"x" * (8 << 20))
+    began = time.monotonic()
     with pytest.raises(Down, match=r"within 0\.2 s"):
-        ask(clamd, letter(b"A: 1\n\n" + b"x" * (8 << 20)), timeout=0.2)
+        ask(clamd, message, timeout=0.2)
+    assert time.monotonic() - began < 2
 
 
 def test_no_clamd_is_down(letter, tmp_path):

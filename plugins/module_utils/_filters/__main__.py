@@ -1,0 +1,208 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command courier-mail: what the filters know, and what the operator decides."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import grp
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from . import _bigmail, _configuration, _maildirs, _tell, deny, learn, rate
+from ._settings import SettingsError, build
+from ._store import Store
+from ._verdict import Down
+
+# sysexits.h
+UNAVAILABLE, TEMPORARY, CONFIGURATION = 69, 75, 78
+
+_Settings = TypeVar("_Settings")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. Returns its exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], int] = given.command
+        return command(given)
+    except (SettingsError, KeyError, SyntaxError) as error:
+        return _fail(CONFIGURATION, f"the configuration makes no sense: {error}")
+    except Down as error:
+        return _fail(TEMPORARY, str(error))
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        said = getattr(error, "stderr", None)
+        return _fail(UNAVAILABLE, f"{error}{': ' + said.decode(errors='replace').strip() if said else ''}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="courier-mail", description=__doc__)
+    parser.add_argument("--configuration", default=_configuration.PATH, help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("rate", help="who sent how much within the last hour, and whose mail waits")
+    one.add_argument("what", nargs="?", choices=["list"], default="list")
+    one.set_defaults(command=_rate)
+
+    one = commands.add_parser("release", help="let the mail of an account go that waits")
+    one.add_argument("account", help="the login, the address of a host, or 'local' and the number of a user")
+    one.set_defaults(command=_release)
+
+    one = commands.add_parser(
+        "traps", help="which hosts wrote to traps or sent large bulk mail, and what that is worth now"
+    )
+    one.set_defaults(command=_traps)
+
+    one = commands.add_parser("deny", help="bring the deny list up to date")
+    one.add_argument("--dry-run", action="store_true", help="only say what would change")
+    one.add_argument("--end", action="store_true", help="refuse nobody any more: remove the list")
+    one.set_defaults(command=_deny)
+
+    one = commands.add_parser("pardon", help="forget what a host did, and let it in again")
+    one.add_argument("source", help="the address, or for IPv6 the /64, as courier-mail traps has it")
+    one.set_defaults(command=_pardon)
+
+    one = commands.add_parser("learn", help="learn from where people put their mail")
+    one.set_defaults(command=_learn)
+
+    one = commands.add_parser("bigmail", help="report large messages")
+    one.add_argument("--days", type=float, default=1.0, help="how far to look back (%(default)s)")
+    one.add_argument("--size", type=_bigmail.size, default="4M", help="above which size (%(default)s)")
+    one.add_argument("--to", default="", help="send it to this address, if there is something to say")
+    one.set_defaults(command=_big)
+    return parser
+
+
+def _rate(given: argparse.Namespace) -> int:
+    settings = _settings(given, "rate", rate.Settings)
+    store = _store(settings.store)
+    holds = {hold.key: hold for hold in store.holds()}
+    sent = store.sent()
+    rows = [("messages", "recipients", "who", "")]
+    rows += [(str(one.messages), str(one.recipients), one.key, _held(holds.pop(one.key, None))) for one in sent]
+    rows += [("0", "0", hold.key, _held(hold)) for hold in holds.values()]
+    if len(rows) == 1:
+        _say("Nobody has sent anything within the last hour, and nobody's mail waits.")
+        return 0
+    for messages, recipients, who, held in rows:
+        _say(f"{messages:>8} {recipients:>10}  {who}{held}")
+    return 0
+
+
+def _release(given: argparse.Namespace) -> int:
+    settings = _settings(given, "rate", rate.Settings)
+    if not _store(settings.store).release(given.account.lower()):
+        return _fail(1, f"the mail of {given.account} does not wait; courier-mail rate says whose does")
+    _say(f"The mail of {given.account} goes on. Clients that were told to wait try again by themselves.")
+    return 0
+
+
+def _traps(given: argparse.Namespace) -> int:
+    settings = _settings(given, "deny", deny.Settings)
+    found = deny.scores(_store(settings.store).events(deny.KINDS), settings.half_life, time.time())
+    if not found:
+        _say("Nobody has written to a trap or sent large bulk mail.")
+        return 0
+    _say(f"   worth  hits  last              source (refused from {settings.threshold:g} on, until {settings.until:g})")
+    for one in found:
+        _say(f"{one.worth:>8.2f} {one.hits:>5}  {_time(one.last)}  {one.source}  {one.note}")
+    return 0
+
+
+def _deny(given: argparse.Namespace) -> int:
+    if given.end:
+        deny.end()
+        return 0
+    done = deny.run(_settings(given, "deny", deny.Settings), dry=given.dry_run)
+    # Whoever is spared is so at every run, which is for those who ask.
+    spared = done.passed if given.dry_run else []
+    for word, sources in (("refused from now on", done.added), ("let in again", done.removed), ("spared", spared)):
+        for source in sources:
+            _say(f"{source} is {word}{' (not really: --dry-run)' if given.dry_run else ''}")
+    return 0
+
+
+def _pardon(given: argparse.Namespace) -> int:
+    settings = _settings(given, "deny", deny.Settings)
+    if not _store(settings.store).pardon(deny.KINDS, given.source):
+        return _fail(1, f"{given.source} has done nothing; courier-mail traps says who has")
+    deny.run(settings)
+    _say(f"{given.source} is forgiven, and not refused.")
+    return 0
+
+
+def _learn(given: argparse.Namespace) -> int:
+    settings = _settings(given, "learn", learn.Settings)
+    directory = os.path.dirname(settings.store)
+    if os.geteuid() == 0:
+        _own(directory, settings.user)
+        # The group of spamd's socket.
+        _maildirs.become(settings.user, [grp.getgrnam("courier").gr_gid])
+    store = Store(settings.store)
+    try:
+        done = learn.run(settings, store, lambda text, kind: _tell.learn(text, kind, settings.socket), time.time())
+    finally:
+        store.close()
+    if any(done):
+        _say(f"Learned {done.spam} as spam and {done.ham} as ham; {done.moved} went back into inboxes.")
+    return 0
+
+
+def _big(given: argparse.Namespace) -> int:
+    settings = _settings(given, "learn", learn.Settings)
+    if os.geteuid() == 0:
+        _maildirs.become(settings.user)
+    text = _bigmail.report(settings.root, given.days, given.size, time.time())
+    if text and given.to:
+        rate.send(given.to, "Large messages", text)
+    elif not given.to:
+        _say(text or "There are none.")
+    return 0
+
+
+def _settings(given: argparse.Namespace, name: str, kind: type[_Settings]) -> _Settings:
+    _order, _when_down, settings = _configuration.read(given.configuration)
+    said: dict[str, Any] = settings.get(name, {})
+    return build(kind, said)
+
+
+def _store(path: str) -> Store:
+    """The filters' store; it is theirs to make."""
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path} is not there: no filter has counted anything yet")
+    return Store(path)
+
+
+def _own(directory: str, user: str) -> None:
+    """The learner's directory, which is the mail user's."""
+    os.makedirs(directory, 0o750, exist_ok=True)
+    if os.stat(directory).st_uid == 0:
+        shutil.chown(directory, user)
+
+
+def _held(hold: Any) -> str:
+    return f"  waits since {_time(hold.since)}: {hold.reason}" if hold else ""
+
+
+def _time(at: float) -> str:
+    return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _fail(code: int, text: str) -> int:
+    sys.stderr.write(f"courier-mail: {text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

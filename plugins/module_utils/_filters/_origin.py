@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose mail a message is."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import NamedTuple
+
+from ._message import Message
+
+_UID = re.compile(r"\(uid (\d+)\)")
+_IPV6_SITE = 64  # what one customer has at least
+
+
+class Origin(NamedTuple):
+    """Who sends a message through us. A stranger sends to us."""
+
+    kind: str  # account, relay (a host that need not log in), local (a program of this machine) or stranger
+    key: str  # the login, the address of the host, or "local" with the number of the user
+
+
+def origin(message: Message) -> Origin:
+    """Who sent it. Whoever logged in is himself wherever he is."""
+    if message.login:
+        return Origin("account", message.login.lower())
+    client = message.client
+    if message.source == "local":
+        # Courier's own field is the first, and says which user it was. What people's .courier files forward is that
+        # of the owner of the mailboxes.
+        uid = _UID.search(next(iter(message.values("received")), ""))
+        return Origin("local", f"local {uid[1]}" if uid else "local")
+    if message.source == "authsmtp" or option(message, "RELAYCLIENT") is not None:
+        return Origin("relay", client or "")
+    return Origin("stranger", client or "")
+
+
+def option(message: Message, name: str) -> str | None:
+    """What smtpaccess or bofh say of the client, such as RELAYCLIENT."""
+    for letter, value, _file in message._records:
+        if letter == "O" and value.partition("=")[0] == name:
+            return value.partition("=")[2]
+    return None
+
+
+def site(address: str) -> str:
+    """What is counted as one source: an IPv4 address, or the network of a site of IPv6."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address, _IPV6_SITE), strict=False))
