@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.delivery import Server, messages_per_second
-from tests.playbook import play as run_playbook
+from tests.bench import filters
+from tests.bench.bed import Figure, inside, play
+from tests.bench.delivery import MESSAGE, Server, messages_per_second
 
-INVENTORY = ("--inventory=inventories/demo", "--inventory=tests/bench/hosts.yml")
 ON_THE_CONTROLLER = {
     "ansible.builtin.assert",
     "ansible.builtin.debug",
@@ -26,36 +26,14 @@ ON_THE_CONTROLLER = {
 }
 MESSAGES = 2000
 ESMTPTLS = "/usr/local/lib/courier-esmtptls"
-
-
-class Figure(NamedTuple):
-    what: str
-    measured: str
-    compared: str
-    ratio: str
-    aim: str
-
-
-class Run(NamedTuple):
-    seconds: float
-    results: list[dict]
-
-
-def play(playbook: str, *arguments: str) -> Run:
-    """Run a playbook; it must succeed."""
-    start = time.monotonic()
-    done, results = run_playbook(
-        *INVENTORY, *arguments, playbook, ANSIBLE_GATHERING="smart", ANSIBLE_LOCALHOST_WARNING="false"
-    )
-    seconds = time.monotonic() - start
-    if done.returncode:
-        sys.exit(f"{playbook} failed:\n{done.stdout}\n{done.stderr}")
-    return Run(seconds, results)
-
-
-def inside(host: str, *command: str) -> str:
-    container = f"courier-bench-{host}"
-    return subprocess.run(["docker", "exec", container, *command], check=True, capture_output=True, text=True).stdout
+OURS = Server(
+    "courier-bench-mail.example.com",
+    {f"{who}@example.com": f"/srv/vmail/example.com/{who}/Maildir" for who in ("alice", "bob")},
+)
+THEIRS = Server(
+    "courier-bench-peer.example.net",
+    {f"{who}@bench.example.net": f"/srv/vmail/{who}/Maildir" for who in ("alice", "bob")},
+)
 
 
 def packages(host: str) -> set[str]:
@@ -167,16 +145,9 @@ def routes() -> list[Figure]:
 
 
 def delivery(what: str) -> Figure:
-    ours = Server(
-        "courier-bench-mail.example.com",
-        {f"{who}@example.com": f"/srv/vmail/example.com/{who}/Maildir" for who in ("alice", "bob")},
-    )
-    theirs = Server(
-        "courier-bench-peer.example.net",
-        {f"{who}@bench.example.net": f"/srv/vmail/{who}/Maildir" for who in ("alice", "bob")},
-    )
     # In turn, so that what else the machine does hits both.
-    speeds = [(messages_per_second(ours, MESSAGES), messages_per_second(theirs, MESSAGES)) for _round in range(3)]
+    messages = [MESSAGE] * MESSAGES
+    speeds = [(messages_per_second(OURS, messages), messages_per_second(THEIRS, messages)) for _round in range(3)]
     courier, postfix = (sorted(column)[1] for column in zip(*speeds, strict=True))
     return Figure(
         what, f"{courier:.0f}/s", f"Postfix + Dovecot {postfix:.0f}/s",
@@ -204,6 +175,10 @@ def handshakes() -> Figure:
     )  # fmt: skip
 
 
+def site(variables: dict) -> None:
+    play("playbooks/site.yml", "--limit=mail_servers", f"--extra-vars={json.dumps(variables)}")
+
+
 def main() -> int:
     for step in ("destroy", "create", "prepare"):
         play(f"molecule/shared/{step}.yml")
@@ -213,10 +188,11 @@ def main() -> int:
         have_measured_python()
         figures += [*accounts(), *routes()]
         play("tests/bench/peer.yml")
-        figures.append(delivery("messages into mailboxes"))
-        unchecked = json.dumps({"courier_mta_esmtpd": {"BOFHCHECKDNS": "0"}})
-        play("playbooks/site.yml", "--limit=mail_servers", f"--extra-vars={unchecked}")
+        site({"pythonfilter_modules": []})
+        figures.append(delivery("messages into mailboxes, not filtered"))
+        site({"pythonfilter_modules": [], "courier_mta_esmtpd": {"BOFHCHECKDNS": "0"}})
         figures.append(delivery("the same, senders' domains not looked up (as in the other)"))
+        figures += filters.figures(OURS, THEIRS)
     finally:
         play("molecule/shared/destroy.yml")
     print(f"| {' | '.join(Figure._fields)} |\n| {' | '.join(['---'] * len(Figure._fields))} |")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import smtplib
+import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -14,42 +15,68 @@ from typing import NamedTuple
 import docker
 
 SESSIONS = 10
-PATIENCE = 60.0  # seconds until messages count as lost
+PATIENCE = 60.0  # seconds without a message that arrives, until messages count as lost
+SENDER = "mailbox@example.net"
 LINE = 70 * "x" + "\r\n"
 MESSAGE = (
-    "Subject: bench\r\nFrom: mailbox@example.net\r\nDate: Sun, 1 Nov 2026 12:00:00 +0000\r\n"
+    f"Subject: bench\r\nFrom: {SENDER}\r\nDate: Sun, 1 Nov 2026 12:00:00 +0000\r\n"
     f"Message-ID: <bench@example.net>\r\n\r\n{LINE * 30}"
-)
+).encode()
 
 
 class Server(NamedTuple):
     container: str
     mailboxes: Mapping[str, str]  # from addresses to Maildirs
 
+    @property
+    def address(self) -> str:
+        (network,) = docker.from_env().containers.get(self.container).attrs["NetworkSettings"]["Networks"].values()
+        return network["IPAddress"]
 
-def messages_per_second(server: Server, messages: int) -> float:
+    @property
+    def folders(self) -> list[Path]:
+        """The container's files as this machine sees them: looking costs the server nothing."""
+        root = f"/proc/{docker.from_env().containers.get(self.container).attrs['State']['Pid']}/root"
+        return [Path(f"{root}{maildir}/{part}") for maildir in self.mailboxes.values() for part in ("new", "cur")]
+
+
+def session(server: Server) -> smtplib.SMTP:
+    return smtplib.SMTP(server.address, 25, "bench.example.net", timeout=PATIENCE)
+
+
+def messages_per_second(server: Server, messages: Sequence[bytes]) -> float:
     """Send messages in parallel sessions over port 25, and wait until all of them are in the Maildirs."""
-    container = docker.from_env().containers.get(server.container)
-    (network,) = container.attrs["NetworkSettings"]["Networks"].values()
-    # The container's files as this machine sees them: looking costs the server nothing.
-    root = f"/proc/{container.attrs['State']['Pid']}/root"
-    folders = [Path(f"{root}{maildir}/{part}") for maildir in server.mailboxes.values() for part in ("new", "cur")]
+    folders = server.folders
 
     def arrived() -> int:
         return sum(len(os.listdir(folder)) for folder in folders if folder.exists())
 
-    def send(session: int) -> None:
+    def send(number: int) -> None:
         recipients = itertools.cycle(server.mailboxes)
-        with smtplib.SMTP(network["IPAddress"], 25, "bench.example.net", timeout=PATIENCE) as smtp:
-            for _number in range(session, messages, SESSIONS):
-                smtp.sendmail("mailbox@example.net", [next(recipients)], MESSAGE)
+        with session(server) as smtp:
+            for message in messages[number::SESSIONS]:
+                smtp.sendmail(SENDER, [next(recipients)], message)
 
-    before = arrived()
-    start = time.monotonic()
+    before = seen = arrived()
+    start = last = time.monotonic()
     with ThreadPoolExecutor(SESSIONS) as pool:
         list(pool.map(send, range(SESSIONS)))  # list() raises what a session raised
-    while arrived() < before + messages:
-        if time.monotonic() - start > PATIENCE:
-            raise TimeoutError(f"{before + messages - arrived()} of {messages} messages are not there")
+    while (now := arrived()) < before + len(messages):
+        if now > seen:
+            seen, last = now, time.monotonic()
+        elif time.monotonic() - last > PATIENCE:
+            raise TimeoutError(f"{before + len(messages) - now} of {len(messages)} messages are not there")
         time.sleep(0.01)
-    return messages / (time.monotonic() - start)
+    return len(messages) / (time.monotonic() - start)
+
+
+def seconds_per_message(server: Server, messages: Sequence[bytes]) -> float:
+    """How long a client waits for a message that it sends, when nobody else sends: the median."""
+    recipients = itertools.cycle(server.mailboxes)
+    seconds = []
+    with session(server) as smtp:
+        for message in messages:
+            start = time.monotonic()
+            smtp.sendmail(SENDER, [next(recipients)], message)
+            seconds.append(time.monotonic() - start)
+    return statistics.median(seconds)
