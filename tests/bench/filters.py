@@ -18,6 +18,7 @@ from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
 
+from plugins.module_utils._filter_probe import EICAR
 from plugins.module_utils._filters.attachments import Settings as Attachments
 from tests.bench.bed import Figure, inside, mebibytes, play, processor_seconds
 from tests.bench.corpus import letters, with_file
@@ -32,8 +33,6 @@ from tests.bench.delivery import (
 )
 
 ROUNDS = 3
-# The string that every scanner takes for a virus. In two halves: this file is none.
-EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STAND" + b"ARD-ANTIVIRUS-TEST-FILE!$H+H*"
 # What Postfix is told.
 PROGRAMS = "mime_header_checks=regexp:/etc/postfix/programs"
 CLAMD = "unix:milters/clamav.sock"
@@ -99,7 +98,7 @@ def must_look(server: Server, sees: frozenset[str]) -> None:
     """What is timed below has to be what it is called: what nobody looks into is quick."""
     run = f"must-look-{time.time_ns()}"
     tries = {
-        "virus": with_file("letter.pdf", EICAR, run),
+        "virus": with_file("letter.pdf", EICAR.encode(), run),
         "program": with_file("letter.exe", b"MZ", run),
     }
     for kind, message in tries.items():
