@@ -12,9 +12,10 @@ from email.message import EmailMessage
 
 import pytest
 
-# In halves, so that no scanner takes this file for what it is about.
-EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+from plugins.module_utils import _filter_probe
+
+EICAR = _filter_probe.EICAR.encode()
+GTUBE = _filter_probe.GTUBE
 
 CLAMD, SPAMD = "/run/clamav/clamd.ctl", "/run/spamd/spamd.sock"
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+from plugins.module_utils import _filter_probe
+
+EICAR = _filter_probe.EICAR.encode()
 GONE = b"courier-mail-" + b"signature-that-goes"
 
 
