@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 from plugins.module_utils._filters._catalogue import COMMANDS, FILTERS, PACKAGED, check
 
@@ -38,6 +40,14 @@ def test_has_the_outcome_of_every_filter_of_the_default_order():
         for name in _names(line)
     }
     assert said == {name: DEFAULTS["pythonfilter_when_down"].get(name, "defer") for name in ORDER}
+
+
+def test_without_a_scanner_the_order_is_the_same_but_for_it():
+    variables = {"pythonfilter_missing": ["clamd"]}
+    templar = Templar(loader=DataLoader(), variables=variables)
+    assert templar.template(trust_as_template(DEFAULTS["pythonfilter_modules"])) == [
+        name for name in ORDER if name != "clamd"
+    ]
 
 
 def test_the_default_order_is_one_that_the_module_takes():
