@@ -15,6 +15,7 @@ import re
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
@@ -93,16 +94,25 @@ class Message:
     @property
     def client(self) -> str | None:
         """The address of the host that sent it, without ::ffff:, or None where it is from this machine's sendmail."""
+        said = self.option("TCPREMOTEIP")
+        if said is None:
+            return None
+        address = ipaddress.ip_address(said)
+        return str(getattr(address, "ipv4_mapped", None) or address)
+
+    def option(self, name: str) -> str | None:
+        """What the listener, smtpaccess or bofh say of the client, such as RELAYCLIENT, or None where they do not."""
         for letter, value, _file in self._records:
-            if letter == "O" and value.startswith("TCPREMOTEIP="):
-                address = ipaddress.ip_address(value.partition("=")[2])
-                return str(getattr(address, "ipv4_mapped", None) or address)
+            option, _equals, said = value.partition("=")
+            if letter == "O" and option == name:
+                return said
         return None
 
     @property
     def recipients(self) -> list[Recipient]:
         """Those who are still to get it."""
         found: list[Recipient] = []
+        numbers: Counter[str] = Counter()  # of those in each file
         done: set[tuple[str, int]] = set()
         address = original = ""
         for letter, value, file in self._records:
@@ -111,8 +121,8 @@ class Message:
             elif letter == "R":
                 original = value
             elif letter == "N":
-                number = sum(other.file == file for other in found)
-                found.append(Recipient(address, original, value, file, number))
+                found.append(Recipient(address, original, value, file, numbers[file]))
+                numbers[file] += 1
                 address = original = ""
             elif letter in "SF" and value.split(" ")[0].isdigit():
                 done.add((file, int(value.split(" ")[0])))

@@ -32,17 +32,9 @@ def origin(message: Message) -> Origin:
         # of the owner of the mailboxes.
         uid = _UID.search(next(iter(message.values("received")), ""))
         return Origin("local", f"local {uid[1]}" if uid else "local")
-    if message.source == "authsmtp" or option(message, "RELAYCLIENT") is not None:
+    if message.source == "authsmtp" or message.option("RELAYCLIENT") is not None:
         return Origin("relay", client or "")
     return Origin("stranger", client or "")
-
-
-def option(message: Message, name: str) -> str | None:
-    """What smtpaccess or bofh say of the client, such as RELAYCLIENT."""
-    for letter, value, _file in message._records:
-        if letter == "O" and value.partition("=")[0] == name:
-            return value.partition("=")[2]
-    return None
 
 
 def site(address: str) -> str:
