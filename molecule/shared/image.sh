@@ -28,7 +28,8 @@ hooks=()
 if [[ $name == world ]]; then
   release=trixie
   packages+=,bind9,bind9-dnsutils,postfix,postfix-lmdb,dovecot-imapd,openssl,pebble
-  hooks+=(--customize-hook='systemctl --quiet --root="$1" disable named postfix dovecot')
+  packages+=,opendkim,opendkim-tools,opendmarc,postfix-policyd-spf-python,python3-dkim,python3-authheaders,python3-nacl,python3-spf
+  hooks+=(--customize-hook='systemctl --quiet --root="$1" disable named postfix dovecot opendkim opendmarc')
 fi
 signed="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 
