@@ -49,6 +49,22 @@ class File(NamedTuple):
     mark: str | None = None
 
 
+class Directory(NamedTuple):
+    """A directory as it shall be."""
+
+    path: str
+    owner: str = "root"
+    group: str = "root"
+    mode: int = 0o755
+
+
+class Link(NamedTuple):
+    """A symbolic link as it shall be. Without a target it shall not be there."""
+
+    path: str
+    target: str | None
+
+
 class Database(NamedTuple):
     """A file that one of Courier's programs compiles from texts."""
 
@@ -118,6 +134,33 @@ def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Dat
     except _Refused as refused:
         module.fail_json(msg=f"{refused.what} and {_put_back(module, found, outdated)}: {refused.reason}")
     return result
+
+
+def ensure_places(module: AnsibleModule, places: Sequence[Directory | Link]) -> dict[str, Any]:
+    """Bring directories and links into the state wanted and return what ensure does, but for databases.
+
+    A directory or link is made in the place of nothing only: where something else is, the module fails.
+    """
+    before = {place.path: _seen(place) for place in places}
+    differing = [place for place in places if before[place.path] != _wanted(place)]
+    for place in () if module.check_mode else differing:
+        try:
+            _make(place)
+        except (OSError, KeyError) as error:
+            module.fail_json(msg=f"{place.path} cannot be made: {error}")
+    return {
+        "changed": bool(differing),
+        "diff": [
+            {
+                "before_header": place.path,
+                "after_header": place.path,
+                "before": before[place.path],
+                "after": _wanted(place),
+            }
+            for place in differing
+        ],
+        "files": [place.path for place in differing],
+    }
 
 
 def read(path: str) -> str | None:
@@ -193,6 +236,40 @@ def _put(file: File) -> None:
             raise
     except (OSError, KeyError) as error:
         raise _Refused(f"{file.path} cannot be written", str(error)) from error
+
+
+def _seen(place: Directory | Link) -> str:
+    """What is there, in words for a diff; nothing where nothing is."""
+    if isinstance(place, Link):
+        return f"a link to {os.readlink(place.path)}\n" if os.path.islink(place.path) else ""
+    if not os.path.isdir(place.path):
+        return ""
+    seen = os.stat(place.path)
+    try:
+        same = (seen.st_uid, seen.st_gid) == (_uid(place.owner), _gid(place.group))
+    except KeyError:  # nobody of that name yet: a check run before the packages are there
+        same = False
+    owner, group = (place.owner, place.group) if same else (str(seen.st_uid), str(seen.st_gid))
+    return f"a directory, owner {owner}, group {group}, mode {stat.S_IMODE(seen.st_mode):04o}\n"
+
+
+def _wanted(place: Directory | Link) -> str:
+    if isinstance(place, Link):
+        return f"a link to {place.target}\n" if place.target else ""
+    return f"a directory, owner {place.owner}, group {place.group}, mode {place.mode:04o}\n"
+
+
+def _make(place: Directory | Link) -> None:
+    if isinstance(place, Directory):
+        uid, gid = _uid(place.owner), _gid(place.group)
+        pathlib.Path(place.path).mkdir(0o755, parents=True, exist_ok=True)
+        os.chown(place.path, uid, gid)
+        os.chmod(place.path, place.mode)
+        return
+    if os.path.islink(place.path):
+        os.unlink(place.path)
+    if place.target:
+        os.symlink(place.target, place.path)
 
 
 def _attributes_match(file: File) -> bool:
