@@ -293,7 +293,7 @@ def _reply(one: Judged, found: Found) -> str:
 def _rows(message: Message, found: Found) -> Iterator[tuple[str, str, dict[str, object]]]:
     """What a report says of a message, for each author who has a policy: the policy's domain, the source, the rest."""
     for one in found.judged:
-        if one.policy is None or one.result not in ("pass", "fail"):
+        if one.policy is None or not one.policy.reports or one.result not in ("pass", "fail"):
             continue
         word, _colon, comment = one.why.partition(": ")
         yield (
