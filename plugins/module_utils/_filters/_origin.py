@@ -37,6 +37,15 @@ def origin(message: Message) -> Origin:
     return Origin("stranger", client or "")
 
 
+def is_trusted(client: str) -> bool:
+    """Whether smtpaccess has a peer whom we trust, by the mark that whitelist_block heeds: BLOCK without a value."""
+    try:
+        from courier import config  # type: ignore[import-not-found] # pythonfilter's
+    except ImportError:
+        return False  # not on a host
+    return bool(client) and config.get_smtpaccess_val("BLOCK", client) == ""
+
+
 def site(address: str) -> str:
     """What is counted as one source: an IPv4 address, or the network of a site of IPv6."""
     if ":" not in address:
