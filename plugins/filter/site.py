@@ -11,6 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._courier.aliases import Alias, refused_names
+from ..module_utils._courier.forwards import targets
 from ..module_utils._courier.senders import Account, Managed, SenderError, compute
 
 Host = Mapping[str, Any]  # a host's variables
@@ -52,6 +53,25 @@ def smarthost_route(smarthost: Mapping[str, Any], hosts: Iterable[Host]) -> dict
     return {"security": "smtps", "class": "smarthosts"} | rest
 
 
+def forwards(hosts: Iterable[Host]) -> list[dict[str, Any]]:
+    """Who passes mail on to whom. The documentation is in forwards.yml."""
+    found = []
+    for host in hosts:
+        if host.get("mail_smarthost") or not host.get("mail_domains"):
+            continue
+        for alias in [*host.get("mail_forwards", ()), *host.get("mail_aliases", ())]:
+            found.append({"name": alias["name"], "targets": alias["targets"]})
+        for account in host.get("mail_accounts", ()):
+            if passed_on := targets(account.get("courier", ())):
+                found.append({"name": account["address"], "targets": passed_on, "account": True})
+    return found
+
+
+def host_names(hosts: Iterable[Host]) -> list[str]:
+    """What hosts are called. The documentation is in host_names.yml."""
+    return sorted({_name(host) for host in hosts})
+
+
 def refused_traps(addresses: Iterable[str], me: str) -> list[str]:
     """Lines of bofh. The documentation is in refused_traps.yml."""
     return [f"spamtrap {name}" for name in refused_names(addresses, me)]
@@ -88,4 +108,6 @@ class FilterModule:
             "smarthost_route": smarthost_route,
             "refused_traps": refused_traps,
             "filter_addresses": filter_addresses,
+            "forwards": forwards,
+            "host_names": host_names,
         }

@@ -20,7 +20,9 @@ from . import (
     _connection,
     _dkim,
     _dmarc,
+    _forward,
     _junk,
+    _letter,
     _maildirs,
     _message,
     _names,
@@ -29,6 +31,8 @@ from . import (
     _resolve,
     _serve,
     _settings,
+    _shield,
+    _srs,
     _store,
     _tell,
     _verdict,
@@ -43,6 +47,7 @@ from . import (
     sender_login,
     spamd,
     spamtrap,
+    srs,
 )
 from ._settings import SettingsError, build, written
 
@@ -57,6 +62,7 @@ FILTERS: dict[str, ModuleType] = {
     "sender_login": sender_login,
     "spamd": spamd,
     "spamtrap": spamtrap,
+    "srs": srs,
 }
 
 # What courier-mail does beside them, with settings in the same place.
@@ -97,7 +103,9 @@ _PARTS: tuple[ModuleType, ...] = (
     _connection,
     _dkim,
     _dmarc,
+    _forward,
     _junk,
+    _letter,
     _maildirs,
     _message,
     _names,
@@ -106,6 +114,8 @@ _PARTS: tuple[ModuleType, ...] = (
     _resolve,
     _serve,
     _settings,
+    _shield,
+    _srs,
     _store,
     _tell,
     _verdict,
