@@ -20,6 +20,25 @@ def rewriter():
     return Rewriter(["a long secret of ours"], DOMAIN, 21)
 
 
+# By Mail::SRS 0.31 (Debian's srs), at a time and with the secret "a-long-secret-of-ours".
+AT = 1795655331
+OTHERS = {
+    "bob@example.net": "SRS0-7zdG=JP=example.net=bob",
+    "Bob.Example+x@example.net": "SRS0-5s/q=JP=example.net=Bob.Example+x",
+    "bob-lists=x@example.net": "SRS0-VAID=JP=example.net=bob-lists=x",
+    "SRS0=HHHH=TT=example.net=bob@forwarder.example.org": "SRS1-YZQm=forwarder.example.org==HHHH=TT=example.net=bob",
+    "SRS1=HHHH=a.example.org=-HHHH=TT=example.net=Bob@b.example.org": (
+        "SRS1-bqwk=a.example.org=-HHHH=TT=example.net=Bob"
+    ),
+}
+
+
+@pytest.mark.parametrize("sender", OTHERS)
+def test_is_what_other_programs_make(monkeypatch, sender):
+    monkeypatch.setattr(time, "time", lambda: AT)
+    assert Rewriter(["a-long-secret-of-ours"], DOMAIN, 21).forward(sender) == f"{OTHERS[sender]}@{DOMAIN}"
+
+
 class TestRewriter:
     def test_makes_addresses_that_courier_finds_a_file_for(self, rewriter):
         assert re.fullmatch(
