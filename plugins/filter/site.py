@@ -53,10 +53,15 @@ def smarthost_route(smarthost: Mapping[str, Any], hosts: Iterable[Host]) -> dict
     return {"security": "smtps", "class": "smarthosts"} | rest
 
 
-def forwards(hosts: Iterable[Host]) -> list[dict[str, Any]]:
+def forwards(hosts: Iterable[Host], me: str) -> list[dict[str, Any]]:
     """Who passes mail on to whom. The documentation is in forwards.yml."""
+    hosts = list(hosts)
+    mine = next((_name(host) for host in hosts if host["inventory_hostname"] == me), me)
     found = []
     for host in hosts:
+        # What has our name and is not us is this host as it was, or will be.
+        if host["inventory_hostname"] != me and _name(host) == mine:
+            continue
         if host.get("mail_smarthost") or not host.get("mail_domains"):
             continue
         for alias in [*host.get("mail_forwards", ()), *host.get("mail_aliases", ())]:

@@ -6,8 +6,8 @@
     forward NAME TARGET...   the message is for NAME, and goes on to the targets
     forward --back           the message is a bounce to an address of SRS
 
-Of NAME, @example.com is whatever address there it was sent to. It runs once for each message, so it imports little: socket
-and collections would double its time.
+Of NAME, @example.com is whatever address there it was sent to. It runs once for each message, so it imports little:
+socket and collections would double its time.
 """
 
 from __future__ import annotations

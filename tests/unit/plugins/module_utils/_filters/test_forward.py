@@ -230,7 +230,7 @@ class TestServer:
                 f"import sys; sys.path.insert(0, {str(CLIENT.parent)!r}); import forward; "
                 f"raise SystemExit(forward.main(sys.argv[1:], {environment!r}, {path!r}))"
             )
-            command = [sys.executable, "-IS", "-c", program, *arguments]
+            command = [sys.executable, "-BIS", "-c", program, *arguments]
             return subprocess.run(command, input=text, capture_output=True, check=False)
 
         return run
