@@ -14,6 +14,7 @@ from typing import Any
 from . import (
     __main__,
     _addresses,
+    _arc,
     _bigmail,
     _chain,
     _configuration,
@@ -97,6 +98,7 @@ OUTCOMES = ("defer", "accept", "tag")
 _PARTS: tuple[ModuleType, ...] = (
     __main__,
     _addresses,
+    _arc,
     _bigmail,
     _chain,
     _configuration,

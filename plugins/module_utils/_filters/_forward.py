@@ -34,7 +34,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import _shield
+from . import _arc, _shield
 from ._addresses import spelled
 from ._connection import Connection
 from ._letter import Letter
@@ -96,12 +96,13 @@ class Answer(Exception):
 
 
 Send = Callable[[str, Sequence[str], bytes], None]  # sender, recipients, message; raises Answer
+Seal = Callable[[bytes, str, str], bytes]  # message, the address that it was for, this host; raises Down
 
 
 class Service:
     """Does what clients ask for."""
 
-    def __init__(self, settings: Settings, secrets: Sequence[str], send: Send, seal: Callable[[bytes], bytes]) -> None:
+    def __init__(self, settings: Settings, secrets: Sequence[str], send: Send, seal: Seal) -> None:
         self._settings = settings
         self._rewriter = Rewriter(secrets, settings.domain, settings.max_age) if secrets else None
         self._send, self._seal = send, seal
@@ -137,7 +138,12 @@ class Service:
             except Temporary as error:
                 raise Answer(TEMPORARY, str(error)) from error
         whole = bytes(letter)
-        self._send(rewritten, targets, self._seal(whole) if self._settings.arc else whole)
+        if self._settings.arc:
+            try:
+                whole = self._seal(whole, name, self._settings.host or self._settings.domain)
+            except Down as error:
+                raise Answer(TEMPORARY, str(error)) from error
+        self._send(rewritten, targets, whole)
         return f"{sender or '<>'} as {rewritten or '<>'} to {', '.join(targets)}"
 
     def _back(self, rewriter: Rewriter, address: str, sender: str, text: bytes) -> str:
@@ -273,7 +279,7 @@ def main() -> None:
     with open(CONFIGURATION, encoding="utf-8") as stream:
         settings = build(Settings, json.load(stream))
     allowed = {0, *(pwd.getpwnam(name).pw_uid for name in settings.users)}
-    service = Service(settings, secrets(os.environ), sendmail, bytes)
+    service = Service(settings, secrets(os.environ), sendmail, _arc.seal)
     server = _Server(socket.socket(fileno=_FIRST), service, allowed)
     signal.signal(signal.SIGTERM, lambda _number, _frame: threading.Thread(target=server.shutdown).start())
     server.serve_forever()

@@ -49,7 +49,7 @@ def world():
 
 
 def made(world, secrets=SECRETS, settings=SETTINGS):
-    service = Service(settings, secrets, world.send, lambda text: b"ARC-Seal: x\n" + text)
+    service = Service(settings, secrets, world.send, lambda text, _name, _host: b"ARC-Seal: x\n" + text)
     service.resolver = world.resolver
     return service
 
