@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils._courier import bofh
 from ..module_utils._courier.aliases import Alias, refused_names
 from ..module_utils._courier.forwards import targets
 from ..module_utils._courier.senders import Account, Managed, SenderError, compute
@@ -82,6 +83,14 @@ def refused_traps(addresses: Iterable[str], me: str) -> list[str]:
     return [f"spamtrap {name}" for name in refused_names(addresses, me)]
 
 
+def spf_rules(checks: Mapping[str, Sequence[str]]) -> list[str]:
+    """Lines of bofh. The documentation is in spf_rules.yml."""
+    try:
+        return bofh.spf_rules(checks)
+    except bofh.BofhError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 def filter_addresses(
     accounts: Iterable[Mapping[str, Any]],
     aliases: Iterable[Mapping[str, Any]],
@@ -112,6 +121,7 @@ class FilterModule:
             "satellites": satellites,
             "smarthost_route": smarthost_route,
             "refused_traps": refused_traps,
+            "spf_rules": spf_rules,
             "filter_addresses": filter_addresses,
             "forwards": forwards,
             "host_names": host_names,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -33,6 +33,12 @@ _OPTIONS: dict[str, frozenset[str]] = {
     "BOFHSPFNOVERBOSE": frozenset(),
     "BOFHSPFTRUSTME": frozenset(),
     "BOFHSUPPRESSBACKSCATTER": frozenset({"authsmtp", "none", "smtp"}),
+}
+_SPF_OPTIONS = {
+    "helo": "BOFHSPFHELO",
+    "mailfrom": "BOFHSPFMAILFROM",
+    "from": "BOFHSPFFROM",
+    "hard_errors": "BOFHSPFHARDERROR",
 }
 _SPF_CHECKS = ("BOFHSPFFROM", "BOFHSPFHELO", "BOFHSPFMAILFROM")
 _OPTION = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
@@ -72,6 +78,24 @@ def refuse_for_own(lines: Iterable[str]) -> None:
             f"'opt {checked[0]}' also refuses our own people and servers, whom the SPF of their domain does not name "
             "where they are; add opt BOFHSPFTRUSTME=1, which exempts whoever may relay, or =0 if that is meant"
         )
+
+
+def spf_rules(checks: Mapping[str, Sequence[str]]) -> list[str]:
+    """The lines for checks of SPF: by what is checked, the results that are let in; nothing is checked for nothing.
+
+    `hard_errors` are the results that are refused for good, of those that are not let in.
+    """
+    unknown = [name for name in checks if name not in _SPF_OPTIONS]
+    if unknown:
+        raise BofhError(f"mail_spf: nothing of SPF is called {unknown[0]}; write {', '.join(_SPF_OPTIONS)}")
+    for name, words in checks.items():
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise BofhError(
+                f"mail_spf: {name} is {words!r}; write a list of results, such as [pass, none], or [] for no check"
+            )
+    lines = [f"opt {option}={','.join(checks[name])}" for name, option in _SPF_OPTIONS.items() if checks.get(name)]
+    # Whoever may relay is ours, and the SPF of his domain does not name where he is.
+    return ["opt BOFHSPFTRUSTME=1", *lines] if lines else []
 
 
 def parse(text: str) -> list[str]:

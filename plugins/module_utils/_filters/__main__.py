@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from . import _bigmail, _configuration, _maildirs, _tell, deny, learn, rate
+from . import _bigmail, _configuration, _dmarc_report, _maildirs, _tell, authenticate, deny, learn, rate
+from ._resolve import Resolver
 from ._settings import SettingsError, build
 from ._store import Store
 from ._verdict import Down
@@ -77,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--size", type=_bigmail.size, default="4M", help="above which size (%(default)s)")
     one.add_argument("--to", default="", help="send it to this address, if there is something to say")
     one.set_defaults(command=_big)
+
+    one = commands.add_parser(
+        "dmarc-report", help="tell domains what was found of mail in their name, if they want to know"
+    )
+    one.add_argument("--dry-run", action="store_true", help="only say who would hear of it")
+    one.set_defaults(command=_dmarc)
     return parser
 
 
@@ -165,6 +172,25 @@ def _big(given: argparse.Namespace) -> int:
     elif not given.to:
         _say(text or "There are none.")
     return 0
+
+
+def _dmarc(given: argparse.Namespace) -> int:
+    settings = _settings(given, "authenticate", authenticate.Settings)
+    if not settings.reports:
+        return _fail(1, "nothing is kept for reports; mail_dmarc_reports: true does")
+    domain = settings.domains[0] if settings.domains else settings.host
+    who = _dmarc_report.Reporter(settings.host, f"postmaster@{domain}", settings.domains)
+    code = 0
+    for done in _dmarc_report.run(
+        _store(settings.store), who, Resolver(all_seconds=3600), _dmarc_report.sendmail, given.dry_run
+    ):
+        if done.addresses:
+            _say(f"{done.domain}: {'would be ' if given.dry_run else ''}reported to {', '.join(done.addresses)}")
+        elif done.said.startswith("later: "):
+            code = _fail(TEMPORARY, f"{done.domain}: {done.said}")
+        else:
+            _say(f"{done.domain}: not reported, {done.said}")
+    return code
 
 
 def _settings(given: argparse.Namespace, name: str, kind: type[_Settings]) -> _Settings:

@@ -60,8 +60,11 @@ def policy(domain: str, ask: Ask) -> Policy | None:
 def organisational(domain: str) -> str:
     """The domain that somebody registered: example.com for a.b.example.com."""
     path = SUFFIXES if os.path.exists(SUFFIXES) else ""
-    found = _suffixes(path, os.stat(path).st_mtime if path else 0.0).get_sld(domain)
-    return str(found or domain)
+    labels = domain.split(".")
+    # publicsuffix2 takes the whole of a top domain that is not listed for one organisation; the list says that it is
+    # a suffix like others.
+    suffix = _suffixes(path, os.stat(path).st_mtime if path else 0.0).get_tld(domain, strict=True) or labels[-1]
+    return ".".join(labels[-str(suffix).count(".") - 2 :])
 
 
 def authors(values: Sequence[str]) -> Authors:

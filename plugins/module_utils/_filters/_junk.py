@@ -20,6 +20,12 @@ def to_junk(message: Message, known: Addresses, reason: str) -> None:
         redirect(message, recipient, known, reason)
 
 
+def owner(address: str) -> str:
+    """Whose an address is, also after his mail was given to his Junk folder."""
+    local_part, at, domain = address.rpartition("@")
+    return f"{local_part.removesuffix(EXTENSION)}{at}{domain}"
+
+
 def redirect(message: Message, recipient: Recipient, known: Addresses, reason: str) -> bool:
     """Give it to the Junk folder of one recipient, and say whether he has a mailbox here."""
     if not known.is_mailbox(recipient.address):

@@ -64,6 +64,7 @@ class Message:
         self._added: list[bytes] = []
         self._removed: set[str] = set()
         self._replaced: dict[int, bytes] = {}
+        self._gone: set[int] = set()
 
     # The envelope.
 
@@ -179,6 +180,10 @@ class Message:
         """Take away every field with one of these names that came with the message. X-Spam-* is all that begin so."""
         self._removed |= {name.lower() for name in names}
 
+    def remove_at(self, number: int) -> None:
+        """Take away one field. The number is its place in `fields`."""
+        self._gone.add(number)
+
     def replace(self, number: int, raw: bytes) -> None:
         """Put another text, with its line end, in the place of a field. The number is its place in `fields`."""
         self._replaced[number] = raw
@@ -189,7 +194,7 @@ class Message:
         kept = [
             self._replaced.get(number, field.raw)
             for number, field in enumerate(self.fields)
-            if field.name not in self._removed and not field.name.startswith(prefixes)
+            if number not in self._gone and field.name not in self._removed and not field.name.startswith(prefixes)
         ]
         if not self._added and not self._replaced and len(kept) == len(self.fields):
             return False
@@ -203,7 +208,7 @@ class Message:
             stream.write(header)
             shutil.copyfileobj(rest, stream, _CHUNK)
             stream.truncate()
-        self._fields, self._added, self._removed, self._replaced = None, [], set(), {}
+        self._fields, self._added, self._removed, self._replaced, self._gone = None, [], set(), {}, set()
         self.size = os.stat(self.text).st_size
         return True
 

@@ -9,12 +9,13 @@ Transactions are short and take the lock at once (BEGIN IMMEDIATE), so that two 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 PATH = "/var/lib/pythonfilter/courier_mail.sqlite"
 HOUR = 3600.0
@@ -22,6 +23,7 @@ DAY = 86400.0
 # How long an event is remembered, by kind. Whoever decays them has forgotten them long before.
 _KEPT = {"sent": DAY, "trap": 180 * DAY, "big": 180 * DAY}
 _KEPT_SEEN = 365 * DAY
+_KEPT_RESULTS = 7 * DAY
 _BUSY_SECONDS = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -35,6 +37,10 @@ CREATE TABLE IF NOT EXISTS seen (
   place TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
   PRIMARY KEY (place, name)
 );
+CREATE TABLE IF NOT EXISTS results (
+  id INTEGER PRIMARY KEY, domain TEXT NOT NULL, source TEXT NOT NULL, at REAL NOT NULL, data TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS results_by_domain ON results (domain, at);
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, at REAL NOT NULL);
 """
 
@@ -77,6 +83,15 @@ class Seen(NamedTuple):
 
     key: str  # what stays the same wherever the message is
     state: str
+
+
+class Result(NamedTuple):
+    """What DMARC found of a message."""
+
+    domain: str  # whose policy it was
+    source: str  # the client
+    at: float
+    data: dict[str, Any]
 
 
 class Store:
@@ -222,6 +237,29 @@ class Store:
         with self._transaction():
             self._database.execute("DELETE FROM seen WHERE place = ? AND name = ?", (place, name))
 
+    # What DMARC found, until it is reported.
+
+    def keep_result(self, domain: str, source: str, data: Mapping[str, Any]) -> None:
+        """Keep what was found of a message, for the domain whose policy it was."""
+        with self._transaction() as now:
+            self._database.execute(
+                "INSERT INTO results (domain, source, at, data) VALUES (?, ?, ?, ?)",
+                (domain, source, now, json.dumps(data)),
+            )
+
+    def results(self, until: float) -> list[Result]:
+        """Everything that was found before a time, by domain, oldest first."""
+        with self._transaction():
+            rows = self._database.execute(
+                "SELECT domain, source, at, data FROM results WHERE at < ? ORDER BY domain, at, id", (until,)
+            ).fetchall()
+        return [Result(domain, source, at, json.loads(data)) for domain, source, at, data in rows]
+
+    def forget_results(self, domain: str, until: float) -> None:
+        """What was found for a domain is reported, or nobody wants to know."""
+        with self._transaction():
+            self._database.execute("DELETE FROM results WHERE domain = ? AND at < ?", (domain, until))
+
     def mark(self, name: str, at: float) -> None:
         """Remember a time."""
         with self._transaction():
@@ -252,6 +290,7 @@ class Store:
         for kind, kept in _KEPT.items():
             self._database.execute("DELETE FROM events WHERE kind = ? AND at < ?", (kind, now - kept))
         self._database.execute("DELETE FROM seen WHERE at < ?", (now - _KEPT_SEEN,))
+        self._database.execute("DELETE FROM results WHERE at < ?", (now - _KEPT_RESULTS,))
         self._pruned = now
 
     def _insert(self, kind: str, key: str, now: float, amount: float, note: str) -> int:

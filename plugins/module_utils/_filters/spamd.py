@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from . import _addresses
 from ._connection import Connection
-from ._junk import redirect
+from ._junk import owner, redirect
 from ._message import Message, Recipient
 from ._settings import SettingsError, build, refuse
 from ._verdict import PASS, Down, Verdict
@@ -157,7 +157,7 @@ class Filter:
         return PASS._replace(note=note)
 
     def _wish(self, recipient: Recipient) -> Thresholds:
-        wish = self._exception(recipient.address) or self._site
+        wish = self._exception(owner(recipient.address)) or self._site  # authenticate may have been there before
         claimed = self._exception(_written(recipient))
         if claimed and claimed.reject_score is None:
             return replace(wish, reject_score=None)

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from plugins.filter.site import filter_addresses, forwards, host_names, refused_traps, satellites, smarthost_route
+from plugins.filter.site import (
+    filter_addresses,
+    forwards,
+    host_names,
+    refused_traps,
+    satellites,
+    smarthost_route,
+    spf_rules,
+)
 
 HUB = {"inventory_hostname": "hub", "mail_hostname": "mx1.example.com"}
 SATELLITE = {
@@ -88,6 +96,12 @@ def test_bofh_names_what_a_trap_becomes() -> None:
     assert refused_traps(["never@example.com"], "mx1.example.com") == [
         "spamtrap refused-never_40example.com@mx1.example.com"
     ]
+
+
+def test_bofh_has_the_checks_of_spf() -> None:
+    assert spf_rules({"mailfrom": ["pass"]}) == ["opt BOFHSPFTRUSTME=1", "opt BOFHSPFMAILFROM=pass"]
+    with pytest.raises(AnsibleFilterError, match="mail_spf: nothing of SPF is called x"):
+        spf_rules({"x": ["pass"]})
 
 
 def test_filters_know_of_people_what_they_need_and_nothing_else():

@@ -113,9 +113,10 @@ class TestPeersBySpf:
         publish("v=spf1 ip4:192.0.2.0/24 ip4:198.51.100.7 -all")
         answer = run(directory, LOOPBACK, peers=[{"class": "trusted", "spf": "example.net", "networks": ["192.0.2.9"]}])
         assert answer["changed"]
+        granted = "allow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all"
         assert (directory / "smtpaccess/default").read_text() == (
             "# trusted: by the SPF record of example.net\n"
-            f"192.0.2.9\tallow,BLOCK\n192.0.2\tallow,BLOCK\n198.51.100.7\tallow,BLOCK\n{WRITTEN}"
+            f"192.0.2.9\t{granted}\n192.0.2\t{granted}\n198.51.100.7\t{granted}\n{WRITTEN}"
         )
 
     def test_change_nothing_while_dns_is_out_of_order(self, directory, publish):

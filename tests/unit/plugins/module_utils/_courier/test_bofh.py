@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.module_utils._courier.bofh import BofhError, parse, refuse_for_own, render
+from plugins.module_utils._courier.bofh import BofhError, parse, refuse_for_own, render, spf_rules
 
 ACCEPTED = {
     "a sender": "badfrom user@example.com",
@@ -139,3 +139,51 @@ def test_checks_of_spf_are_not_for_our_own_people():
     refuse_for_own([check, "opt BOFHSPFTRUSTME=1"])
     refuse_for_own([check, "opt BOFHSPFTRUSTME=0"])
     refuse_for_own(["opt BOFHSPFMAILFROM=off", "opt TARPIT=0"])
+
+
+SPF = {
+    "nothing": ({}, []),
+    "no check is made": ({"helo": [], "mailfrom": []}, []),
+    "everything is found": (
+        {"mailfrom": ["all"], "helo": ["all"]},
+        ["opt BOFHSPFTRUSTME=1", "opt BOFHSPFHELO=all", "opt BOFHSPFMAILFROM=all"],
+    ),
+    "fail is refused": (
+        {"mailfrom": ["pass", "none"], "from": ["pass", "mailfromok"], "hard_errors": ["fail"]},
+        [
+            "opt BOFHSPFTRUSTME=1",
+            "opt BOFHSPFMAILFROM=pass,none",
+            "opt BOFHSPFFROM=pass,mailfromok",
+            "opt BOFHSPFHARDERROR=fail",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("checks", "lines"), SPF.values(), ids=SPF)
+def test_checks_of_spf(checks, lines):
+    assert spf_rules(checks) == lines
+    assert parse(render(lines)) == lines
+    refuse_for_own(lines)
+
+
+NO_SPF = {
+    "a check that there is not": (
+        {"sender": ["all"]},
+        "nothing of SPF is called sender; write helo, mailfrom, from, hard",
+    ),
+    "a word": ({"mailfrom": "all"}, r"mailfrom is 'all'; write a list of results, such as \[pass, none\]"),
+    "off": ({"from": False}, r"from is False; write a list"),
+    "a number": ({"from": [1]}, r"from is \[1\]; write a list"),
+}
+
+
+@pytest.mark.parametrize(("checks", "sentence"), NO_SPF.values(), ids=NO_SPF)
+def test_refuses_checks_of_spf_that_there_are_not(checks, sentence):
+    with pytest.raises(BofhError, match=f"^mail_spf: .*{sentence}"):
+        spf_rules(checks)
+
+
+def test_results_of_spf_are_called_as_courier_calls_them():
+    with pytest.raises(BofhError, match="words out of all, allowok, error, fail"):
+        render(spf_rules({"mailfrom": ["temperror"]}))

@@ -14,17 +14,20 @@ GRANTED = {
         "# managed: sat1.example.com\n"
         "192.0.2.7\tallow,RELAYCLIENT,BLOCK,AUTH_REQUIRED=0,BOFHSPFMAILFROM=off,BOFHSPFHELO=off\n",
     ),
-    "a sender that we know is not looked up in blacklists": (
+    "a sender that we know is not looked up in blacklists, nor refused by SPF": (
         Peer("trusted", ["198.51.100.0/24"], terms=Terms("newsletters", "bob", "2026-12-31")),
-        "# trusted: newsletters; owner bob; until 2026-12-31\n198.51.100\tallow,BLOCK\n",
+        "# trusted: newsletters; owner bob; until 2026-12-31\n"
+        "198.51.100\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all\n",
     ),
     "both addresses of a host": (
         Peer("trusted", ["192.0.2.7", "2001:DB8::7"]),
-        "# trusted\n192.0.2.7\tallow,BLOCK\n:2001:0db8:0000:0000:0000:0000:0000:0007\tallow,BLOCK\n",
+        "# trusted\n192.0.2.7\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all\n"
+        ":2001:0db8:0000:0000:0000:0000:0000:0007\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all\n",
     ),
     "networks that SPF names": (
         Peer("trusted", [], "a provider", spf="example.net", by_spf=["192.0.2.0/24"]),
-        "# trusted: a provider; by the SPF record of example.net\n192.0.2\tallow,BLOCK\n",
+        "# trusted: a provider; by the SPF record of example.net\n"
+        "192.0.2\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all\n",
     ),
     "a host that is not greeted": (Peer("denied", ["203.0.113.0/24"]), "# denied\n203.0.113\tdeny\n"),
     "no PTR record": (

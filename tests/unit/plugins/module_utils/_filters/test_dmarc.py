@@ -76,6 +76,25 @@ def test_no_answer(name):
         _dmarc.policy("a.example.net", Dns().text(name, DEAD))
 
 
+ORGANISATIONS = {
+    "example.net": "example.net",
+    "a.b.example.net": "example.net",
+    "a.b.example.co.uk": "example.co.uk",
+    "co.uk": "co.uk",
+    "net": "net",
+    "shop.bank.test": "bank.test",
+    "bank.test": "bank.test",
+    "a.b.c.ck": "b.c.ck",
+    "a.www.ck": "www.ck",
+    "a.xn--bcher-kva.example.xn--p1ai": "example.xn--p1ai",
+}
+
+
+@pytest.mark.parametrize(("domain", "organisation"), ORGANISATIONS.items())
+def test_organisations(domain, organisation):
+    assert _dmarc.organisational(domain) == organisation
+
+
 ALIGNED = {
     "itself": ("example.net", True, True),
     "below": ("mail.example.net", True, False),
