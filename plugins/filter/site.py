@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._courier import bofh
 from ..module_utils._courier.aliases import Alias, refused_names
+from ..module_utils._courier.forwards import targets
 from ..module_utils._courier.senders import Account, Managed, SenderError, compute
 
 Host = Mapping[str, Any]  # a host's variables
@@ -51,6 +52,30 @@ def smarthost_route(smarthost: Mapping[str, Any], hosts: Iterable[Host]) -> dict
             )
         rest["relay"] = host
     return {"security": "smtps", "class": "smarthosts"} | rest
+
+
+def forwards(hosts: Iterable[Host], me: str) -> list[dict[str, Any]]:
+    """Who passes mail on to whom. The documentation is in forwards.yml."""
+    hosts = list(hosts)
+    mine = next((_name(host) for host in hosts if host["inventory_hostname"] == me), me)
+    found = []
+    for host in hosts:
+        # What has our name and is not us is this host as it was, or will be.
+        if host["inventory_hostname"] != me and _name(host) == mine:
+            continue
+        if host.get("mail_smarthost") or not host.get("mail_domains"):
+            continue
+        for alias in [*host.get("mail_forwards", ()), *host.get("mail_aliases", ())]:
+            found.append({"name": alias["name"], "targets": alias["targets"]})
+        for account in host.get("mail_accounts", ()):
+            if passed_on := targets(account.get("courier", ())):
+                found.append({"name": account["address"], "targets": passed_on, "account": True})
+    return found
+
+
+def host_names(hosts: Iterable[Host]) -> list[str]:
+    """What hosts are called. The documentation is in host_names.yml."""
+    return sorted({_name(host) for host in hosts})
 
 
 def refused_traps(addresses: Iterable[str], me: str) -> list[str]:
@@ -98,4 +123,6 @@ class FilterModule:
             "refused_traps": refused_traps,
             "spf_rules": spf_rules,
             "filter_addresses": filter_addresses,
+            "forwards": forwards,
+            "host_names": host_names,
         }

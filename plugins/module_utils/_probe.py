@@ -92,6 +92,7 @@ SOCKETS = {
     "clamd": "/run/clamav/clamd.ctl",
     "spamd": "/run/spamd/spamd.sock",
     "courierfilter": "/var/lib/courier/allfilters/pythonfilter",
+    "srs": "/run/courier-forward/socket",
 }
 PROTOCOLS = (*_TALKS, *SOCKETS)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
@@ -149,6 +150,8 @@ def probe(endpoint: Endpoint) -> str:
         if path := endpoint.path:
             if endpoint.protocol == "courierfilter":
                 return f"{endpoint}: {prove(path, endpoint.refuses, signs=endpoint.signs)}"
+            if endpoint.protocol == "srs":
+                return f"{endpoint}: {_rewrite(path)}"
             if scanner := _SCANNERS.get(endpoint.protocol):
                 _try(path, scanner, endpoint.recognises)
             else:
@@ -161,6 +164,22 @@ def probe(endpoint: Endpoint) -> str:
         raise NoAnswer(error.strerror or str(error)) from error
     except NotRefused as refused:
         raise NoAnswer(str(refused)) from refused
+
+
+def _rewrite(path: str) -> str:
+    """Have a sender rewritten, and what comes of it read again, and then with one letter of its hash changed."""
+    sender = "Probe@example.net"
+    made = _exchange(path, f"rewrite\0{sender}\n".encode(), end=True).decode(errors="replace").strip()
+    code, _blank, address = made.partition(" ")
+    if code != "0" or "@" not in address:
+        raise NoAnswer(f"{sender} should be rewritten, and there came {made!r}")
+    place = len("SRS0-")
+    forged = f"{address[:place]}{'a' if address[place] not in 'aA' else 'b'}{address[place + 1 :]}"
+    for asked, wanted in ((address, f"0 {sender}"), (forged, "67 ")):
+        came = _exchange(path, f"reverse\0{asked}\n".encode(), end=True).decode(errors="replace").strip()
+        if not came.startswith(wanted.strip()):
+            raise NoAnswer(f"reverse {asked} should be answered with {wanted.strip()}, and there came {came!r}")
+    return "a sender rewritten and known again, a forged one refused"
 
 
 def _connection(path: str) -> socket.socket:
@@ -182,10 +201,12 @@ def _try(path: str, scanner: _Scanner, recognises: bool) -> None:
         raise NoAnswer(f"it should recognise {scanner.name}, and there came {_came(came)}")
 
 
-def _exchange(path: str, said: bytes) -> bytes:
+def _exchange(path: str, said: bytes, *, end: bool = False) -> bytes:
     """Say one thing and return all that comes: scanners hang up when they have answered."""
     with _connection(path) as connection, connection.makefile("rb") as stream:
         connection.sendall(said)
+        if end:
+            connection.shutdown(socket.SHUT_WR)
         return stream.read()
 
 

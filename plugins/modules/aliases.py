@@ -97,6 +97,24 @@ options:
     type: list
     elements: str
     default: []
+  forwarder:
+    description:
+      - The program that gives mail for addresses elsewhere to the forwarding service (role
+        P(courier.mail.courier_srs#role)), which writes a sender of ours on it. Without one, Courier passes mail on with
+        the sender that it came with.
+      - An alias with such targets gets the target C(forward-LOCALPART_40DOMAIN), and the program stands in
+        C(aliasdir/.courier-forward-…), with the targets. C(.courier-srs0-default) and its like take what comes back.
+    type: path
+  inside:
+    description: Domains that are ours on other hosts, which mail goes on to with its own sender.
+    type: list
+    elements: str
+    default: []
+  srs_domain:
+    description:
+      - The domain of senders that O(forwarder) makes, one of O(local), or one of O(domains) in which nobody has a
+        mailbox. By default O(me).
+    type: str
   me:
     description:
       - The name in the file C(me). With an alias for a whole domain it must be in O(local), because Courier sends the
@@ -158,7 +176,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.aliases import ALIASDIR_PREFIXES, Alias, aliasdir, render, traps
+from ..module_utils._courier.aliases import ALIASDIR_PREFIXES, Alias, aliasdir, forwarded, render, srs, traps
 from ..module_utils._managed_file import FILES_SPEC, Database, File, Files, run
 
 ALIAS = {
@@ -172,6 +190,9 @@ SPEC = FILES_SPEC | {
     "local": {"type": "list", "elements": "str", "default": []},
     "accounts": {"type": "list", "elements": "str", "default": []},
     **{name: {"type": "list", "elements": "str", "default": []} for name in ("traps", "refused_traps", "sinks")},
+    "forwarder": {"type": "path"},
+    "inside": {"type": "list", "elements": "str", "default": []},
+    "srs_domain": {"type": "str"},
     "me": {"type": "str", "required": True},
 }
 
@@ -184,8 +205,13 @@ def plan(params: dict[str, Any]) -> Files:
     directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
     aliases = [Alias(alias["name"], tuple(alias["targets"])) for alias in params["aliases"]]
     aliases += traps(params["traps"], params["refused_traps"], params["sinks"])
-    text = render(aliases, **{name: params[name] for name in ("domains", "local", "accounts", "me")})
-    texts = dict.fromkeys(ours(f"{directory}/aliasdir")) | aliasdir(aliases)
+    site = {name: params[name] for name in ("domains", "local", "accounts", "me")}
+    if params["forwarder"]:
+        aliases = forwarded(aliases, domains=site["domains"], local=site["local"], inside=params["inside"])
+        aliases += srs(params["srs_domain"] or params["me"], **site)
+    text = render(aliases, **site)
+    texts = dict.fromkeys(ours(f"{directory}/aliasdir"))
+    texts |= aliasdir(aliases, params["me"], params["forwarder"] or "")
     files = [File(f"{directory}/aliasdir/{name}", texts[name], owner, group) for name in sorted(texts)]
     files.append(File(f"{directory}/aliases/system", text, owner, group))
     # makealiases qualifies bare names and folds local domains, so what it reads for that makes the database stale too.

@@ -51,9 +51,10 @@ options:
           protocol:
             description:
               - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
-                whether they are there, and V(courierfilter) for its verdict on messages.
+                whether they are there, V(courierfilter) for its verdict on messages, and V(srs) for a sender that it
+                must know again, and one that is forged.
             type: str
-            choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter]
+            choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs]
             required: true
           address:
             description: The address, IPv4 or IPv6.
@@ -75,9 +76,9 @@ options:
             type: path
           socket:
             description:
-              - Where V(authdaemon), V(clamd), V(spamd) and V(courierfilter) listen, if not on
-                V(/run/courier/authdaemon/socket), V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock) and
-                V(/var/lib/courier/allfilters/pythonfilter).
+              - Where V(authdaemon), V(clamd), V(spamd), V(courierfilter) and V(srs) listen, if not on
+                V(/run/courier/authdaemon/socket), V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock),
+                V(/var/lib/courier/allfilters/pythonfilter) and V(/run/courier-forward/socket).
             type: path
           recognises:
             description:

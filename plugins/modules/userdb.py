@@ -130,6 +130,17 @@ options:
       - Refused is an account that has the name of another one with an extension, because Courier would deliver to it.
     type: dict
     default: {}
+  forwarder:
+    description:
+      - The program that gives mail for addresses elsewhere to the forwarding service (role
+        P(courier.mail.courier_srs#role)). It takes the place of such addresses in C(courier) of O(accounts). Without
+        one, Courier passes mail on with the sender that it came with.
+    type: path
+  inside:
+    description: Domains that are ours beside O(domains); mail goes on there with its own sender.
+    type: list
+    elements: str
+    default: []
   directory:
     description: Where C(userdb) is.
     type: path
@@ -211,6 +222,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._courier.forwards import ForwardError, Inside, instructions
 from ..module_utils._courier.userdb import (
     METHODS,
     PASSWORD_METHODS,
@@ -244,6 +256,8 @@ SPEC = {
     "quota": {"type": "str"},
     "folders": {"type": "list", "elements": "str", "default": ["Drafts", "Sent", "Junk", "Trash"]},
     "extensions": {"type": "dict", "default": {}},
+    "forwarder": {"type": "path"},
+    "inside": {"type": "list", "elements": "str", "default": []},
     "directory": {"type": "path", "default": "/etc/courier"},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
@@ -266,7 +280,7 @@ def main() -> None:
             raise UserdbError(f"{path} is a directory; move it away, all accounts go into one file of this name")
         if not module.check_mode:
             carry_out(root, work)
-    except (UserdbError, MailboxError, OSError) as error:
+    except (UserdbError, ForwardError, MailboxError, OSError) as error:
         # None of these sentences holds a password, and if a password is just "a", masking would spoil them.
         module.no_log_values.clear()
         module.fail_json(msg=str(error))
@@ -286,6 +300,11 @@ def plan(params: dict[str, Any]) -> tuple[list[Account], str]:
     root = mail_root(params)
     accounts = [account(entry, root, params["quota"]) for entry in params["accounts"]]
     text = render(accounts, params["domains"], params["auth_methods"])
+    if params["forwarder"]:
+        ours = Inside([*params["domains"], *params["inside"]])
+        accounts = [
+            one._replace(courier=instructions(one.courier, one.address, params["forwarder"], ours)) for one in accounts
+        ]
     refuse_extensions(params["extensions"], accounts)
     return accounts, text
 

@@ -27,6 +27,9 @@ options:
   esmtproutes:
     description: Arguments of M(courier.mail.esmtproutes).
     type: dict
+  forwarding:
+    description: Arguments of M(courier.mail.forwarding).
+    type: dict
   pythonfilter:
     description: Arguments of M(courier.mail.pythonfilter).
     type: dict

@@ -289,6 +289,25 @@ REFUSED = {
         {"mail_sinks": ["@example.net"]},
         "the sink @example.net is in a domain whose mail is not accepted here",
     ),
+    "forwards in a circle": (
+        {
+            "mail_forwards": [{"name": "here@example.com", "targets": ["There@example.com"]}],
+            "mail_accounts": [{"address": "there@example.com", "courier": ["./Maildir", "&here@example.com"]}],
+        },
+        "the forwards here@example.com -> there@example.com -> here@example.com never arrive; let one of them",
+    ),
+    "forward to itself": (
+        {"mail_accounts": [{"address": "zoe@example.com", "courier": ["&zoe@example.com"]}]},
+        "the forwards zoe@example.com -> zoe@example.com never arrive",
+    ),
+    "SRS domain of somebody else": (
+        {"mail_srs_domain": "example.net"},
+        "the SRS domain example.net is not accepted here, and bounces would not come back; write mx1.example.com",
+    ),
+    "secret of SRS that is short": (
+        {"mail_srs_secrets": ["hunter2"]},
+        "mail_srs_secrets: secret 1 is not 16 characters or more",
+    ),
     "file that is none of Courier's": ({"courier_mta_files": {"queutime": "1d"}}, "did you mean queuetime"),
 }
 # What only the files of the packages know, or a program that comes with them.

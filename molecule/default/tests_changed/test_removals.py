@@ -15,8 +15,8 @@ WRITER = "mailbox@example.net"
 
 @pytest.mark.parametrize(
     "recipient",
-    ["anybody@shop.{domain}", "sales@{domain}", "erin@{domain}"],
-    ids=["domain", "alias", "account"],
+    ["anybody@shop.{domain}", "sales@{domain}", "left@{domain}", "erin@{domain}"],
+    ids=["domain", "alias", "forward", "account"],
 )
 def test_nobody_is_there_any_more(site, stranger, recipient):
     with site.smtp(stranger, 25) as smtp:
@@ -24,6 +24,13 @@ def test_nobody_is_there_any_more(site, stranger, recipient):
         smtp.mail(WRITER)
         assert smtp.rcpt(f"alice@{site.domain}")[0] == 250
         assert 500 <= smtp.rcpt(recipient.format(domain=site.domain))[0] < 600
+
+
+def test_nothing_of_a_former_forward_is_left(site):
+    names = site.check_output("ls -A /etc/courier/aliasdir").split()
+    assert [name for name in names if name.startswith(".courier-forward-")] == [
+        f".courier-forward-partners_40{site.domain.replace('.', ':')}"
+    ]
 
 
 def test_a_former_account_logs_in_nowhere(site, stranger):

@@ -11,13 +11,15 @@ aliascreate.C, comaliases4.C, submit.C and module.local in Courier, and of makea
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from .._filters._names import REFUSED, SINK, TRAP, local_name
+from .._filters._names import FORWARD, REFUSED, SINK, SRS, TRAP, local_name
+from . import forwards
 from .domains import DomainError, normalise, wildcards
 
 # The alias for whatever nobody has in the local domains, which share their names, and the file in aliasdir that it is.
@@ -25,9 +27,13 @@ LOCAL_CATCH_ALL = "@"
 LOCAL_DEFAULT = ".courier-default"
 # How the names of the files that aliasdir() makes begin.
 _SWALLOWED = (TRAP, REFUSED, SINK)
+# Courier finds names of both cases where locallowercase is not, and those in lower case where it is.
+_SRS_FILES = tuple(f".courier-{tag}-default" for tag in ("SRS0", "SRS1", "srs0", "srs1", SRS))
 ALIASDIR_PREFIXES = (
     ".courier-catchall-",
     ".courier-program-",
+    f".courier-{FORWARD}-",
+    *_SRS_FILES,
     *(f".courier-{kind}-" for kind in _SWALLOWED),
     LOCAL_DEFAULT,
 )
@@ -52,6 +58,7 @@ class Alias(NamedTuple):
     name: str  # user@domain, user in a local domain, @domain or @ for whatever has no mailbox or alias there
     targets: tuple[str, ...]  # addresses, or a single "|command" or "/path"
     swallowed: str | None = None  # trap, refused or sink, for one without targets: its mail is thrown away
+    outside: tuple[str, ...] = ()  # targets that the forwarding service passes the mail on to, see forwarded()
 
 
 class _Address(NamedTuple):
@@ -63,7 +70,7 @@ class _Address(NamedTuple):
 class _Entry(NamedTuple):
     name: _Address
     targets: list[_Address]  # none for a program
-    detour: str | None  # see _detour()
+    written: list[str]  # what Courier is told instead
 
 
 def render(
@@ -85,7 +92,10 @@ def render(
     entries: dict[str, _Entry] = {}
     kinds: dict[str, str | None] = {}
     for alias in aliases:
-        entry = _Entry(site.name(alias.name, alias.swallowed), site.targets(alias, me), _detour(alias))
+        name, targets, detour = site.name(alias.name, alias.swallowed), site.targets(alias, me), _detour(alias)
+        # A forwarded copy goes beside the others, and all the rest that needs a file instead of them.
+        beside = [] if detour and not detour.startswith(f"{FORWARD}-") else [target.text for target in targets]
+        entry = _Entry(name, targets, beside + ([detour] if detour else []))
         other = entries.setdefault(entry.name.key, entry)
         kinds.setdefault(entry.name.key, alias.swallowed)
         if other is not entry:
@@ -136,15 +146,60 @@ def refused_names(addresses: Iterable[str], me: str) -> list[str]:
     return [f"{local_name(REFUSED, address)}@{me}" for address in addresses]
 
 
-def aliasdir(aliases: Iterable[Alias]) -> dict[str, str]:
+def forwarded(
+    aliases: Iterable[Alias], *, domains: Iterable[str], local: Iterable[str], inside: Iterable[str]
+) -> list[Alias]:
+    """The aliases with the targets elsewhere set apart, which the forwarding service passes mail on to.
+
+    inside are domains that are ours on other hosts. What is no address is left to render(), which refuses it.
+    """
+    ours = forwards.Inside([*domains, *local, *inside])
+    found = []
+    for alias in aliases:
+        outside = tuple(
+            target for target in alias.targets if not target.startswith(("|", "/")) and not ours.has(target)
+        )
+        if outside and all(map(_is_address, outside)):
+            rest = tuple(target for target in alias.targets if target not in outside)
+            found.append(alias._replace(targets=rest, outside=outside))
+        else:
+            found.append(alias)
+    return found
+
+
+def srs(domain: str, *, domains: Iterable[str], local: Iterable[str], accounts: Iterable[str], me: str) -> list[Alias]:
+    """What the domain of rewritten senders needs, so that bounces come back. Raises AliasError for one not ours.
+
+    In a local domain, Courier finds the files of aliasdir() by their names. In another, an alias for all of it leads
+    there.
+    """
+    site = _Site(domains, local)
+    name = _normalise(domain)
+    if site.is_local(name):
+        return []
+    if site.home(name) != "hosted":
+        raise AliasError(
+            f"the SRS domain {domain} is not accepted here, and bounces would not come back; "
+            f"write {me}, or a domain of mail_domains in which nobody has a mailbox"
+        )
+    if any(site.account(account).rpartition("@")[2] == name for account in accounts):
+        raise AliasError(
+            f"the SRS domain {domain} has mailboxes; write {me}, or a domain of mail_domains in which nobody has one"
+        )
+    return [Alias(f"@{name}", (SRS,))]
+
+
+def aliasdir(aliases: Iterable[Alias], me: str = "", forwarder: str = "") -> dict[str, str]:
     """The files that catch-alls and programs need in Courier's aliasdir, by name. Takes what render() did not refuse.
 
     Courier makes a bare name of a catch-all into NAME-LOCALPART, and finds .courier-NAME-default for it. What has no
     such file and no account in a local domain has .courier-default. Programs
     could be in the aliases themselves, but Courier 1.3.11 and later does not find the files that makealiases writes
     for them, because their names hold a +, which is a separator there unless defaultsep says otherwise.
+
+    forwarder is the program that gives mail to the forwarding service, which also takes the bounces.
     """
-    files = {}
+    files = dict.fromkeys(_SRS_FILES, f"| {forwarder} --back\n") if forwarder else {}
     for alias in aliases:
         detour = _detour(alias)
         if detour:
@@ -155,7 +210,13 @@ def aliasdir(aliases: Iterable[Alias]) -> dict[str, str]:
             if alias.swallowed:
                 files[name] = _NOTHING
                 continue
-            files[name] = "".join(f"&{target}\n" if catch_all else f"{target}\n" for target in alias.targets)
+            lines = [f"&{target}" if catch_all else target for target in alias.targets]
+            if alias.outside:
+                address = f"@{me}" if alias.name == LOCAL_CATCH_ALL else alias.name.lower()
+                address = address if "@" in address else f"{address}@{me}"
+                # First, or what is kept would be kept again when the service is down, and all is tried once more.
+                lines = [forwards.line(forwarder, address, alias.outside), *(lines if catch_all else [])]
+            files[name] = "".join(f"{line}\n" for line in lines)
     return files
 
 
@@ -189,6 +250,9 @@ class _Site:
 
     def is_local(self, domain: str) -> bool:
         return self._home(self._normalise(domain)) == "local"
+
+    def home(self, domain: str) -> str:
+        return self._home(self._normalise(domain))
 
     def account(self, address: str) -> str:
         """The key of an account. The accounts for all names below example.com are those of .example.com."""
@@ -225,7 +289,7 @@ class _Site:
     def targets(self, alias: Alias, me: str) -> list[_Address]:
         if alias.swallowed:
             return []
-        if not alias.targets:
+        if not alias.targets and not alias.outside:
             raise AliasError(
                 f"{alias.name} has no target, which is no alias to Courier, and its mail comes back as undeliverable; "
                 "write the address of a person, or '|cat >/dev/null' to throw it away on purpose"
@@ -283,6 +347,13 @@ class _Site:
         if names & self._local and not names & self._excepted:
             return "local"
         return "hosted" if names & self._hosted else "remote"
+
+
+def _is_address(text: str) -> bool:
+    local_part, _at, domain = text.rpartition("@")
+    with contextlib.suppress(DomainError):
+        return bool(_LOCAL_PART.fullmatch(local_part) and normalise(domain))
+    return False
 
 
 def _normalise(domain: str) -> str:
@@ -377,10 +448,9 @@ def _own_mail(catch_alls: Iterable[str], entries: Mapping[str, _Entry], mailboxe
 
 
 def _line(entry: _Entry) -> str:
-    targets = [entry.detour] if entry.detour else [target.text for target in entry.targets]
-    line = f"{entry.name.text}: {', '.join(targets)}\n"
+    line = f"{entry.name.text}: {', '.join(entry.written)}\n"
     if len(line) > _LINE:
-        line = f"{entry.name.text}: " + ",\n    ".join(targets) + "\n"
+        line = f"{entry.name.text}: " + ",\n    ".join(entry.written) + "\n"
     return line
 
 
@@ -393,8 +463,10 @@ def _detour(alias: Alias) -> str | None:
         return local_name(alias.swallowed, alias.name)
     if alias.name.startswith("@"):
         kind, needed = "catchall", all("@" in target for target in alias.targets)
+    elif alias.outside:
+        kind, needed = FORWARD, True
     else:
-        kind, needed = "program", not alias.swallowed and alias.targets[0].startswith(("|", "/"))
+        kind, needed = "program", alias.targets[0].startswith(("|", "/"))
     return local_name(kind, alias.name) if needed else None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from . import (
     __main__,
     _addresses,
+    _arc,
     _bigmail,
     _chain,
     _configuration,
@@ -21,7 +22,9 @@ from . import (
     _dkim,
     _dmarc,
     _dmarc_report,
+    _forward,
     _junk,
+    _letter,
     _maildirs,
     _message,
     _names,
@@ -31,7 +34,9 @@ from . import (
     _results,
     _serve,
     _settings,
+    _shield,
     _signing,
+    _srs,
     _store,
     _tell,
     _verdict,
@@ -48,6 +53,7 @@ from . import (
     sender_login,
     spamd,
     spamtrap,
+    srs,
 )
 from ._settings import SettingsError, build, written
 
@@ -64,6 +70,7 @@ FILTERS: dict[str, ModuleType] = {
     "sender_login": sender_login,
     "spamd": spamd,
     "spamtrap": spamtrap,
+    "srs": srs,
 }
 
 # What courier-mail does beside them, with settings in the same place.
@@ -98,6 +105,7 @@ OUTCOMES = ("defer", "accept", "tag")
 _PARTS: tuple[ModuleType, ...] = (
     __main__,
     _addresses,
+    _arc,
     _bigmail,
     _chain,
     _configuration,
@@ -105,7 +113,9 @@ _PARTS: tuple[ModuleType, ...] = (
     _dkim,
     _dmarc,
     _dmarc_report,
+    _forward,
     _junk,
+    _letter,
     _maildirs,
     _message,
     _names,
@@ -115,7 +125,9 @@ _PARTS: tuple[ModuleType, ...] = (
     _results,
     _serve,
     _settings,
+    _shield,
     _signing,
+    _srs,
     _store,
     _tell,
     _verdict,

@@ -156,7 +156,7 @@ class Message:
         """The header as it came, from the top."""
         if self._fields is None:
             with self.open() as stream:
-                self._fields, self._body = _header(stream)
+                self._fields, self._body = header(stream)
         return self._fields
 
     @property
@@ -225,7 +225,7 @@ def _records(controls: Sequence[str]) -> Iterator[tuple[str, str, str]]:
                     yield line[0], line[1:].rstrip("\n"), file
 
 
-def _header(stream: BinaryIO) -> tuple[list[Field], int]:
+def header(stream: BinaryIO) -> tuple[list[Field], int]:
     """The fields, and where they end."""
     raw: list[bytes] = []
     end = 0

@@ -13,6 +13,9 @@ import re
 TRAP = "trap"
 REFUSED = "refused"
 SINK = "sink"
+FORWARD = "forward"
+# What addresses of a whole domain become that only bounces are for.
+SRS = "srs"
 
 
 def local_name(kind: str, address: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import pwd
 import re
 from typing import NamedTuple
 
@@ -35,6 +36,14 @@ def origin(message: Message) -> Origin:
     if message.source == "authsmtp" or message.option("RELAYCLIENT") is not None:
         return Origin("relay", client or "")
     return Origin("stranger", client or "")
+
+
+def is_user(who: Origin, name: str) -> bool:
+    """Whether it was this user of the machine, which may have been made after the filters were."""
+    try:
+        return who == Origin("local", f"local {pwd.getpwnam(name).pw_uid}")
+    except KeyError:
+        return False
 
 
 def is_trusted(client: str) -> bool:

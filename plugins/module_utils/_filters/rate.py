@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from . import _store
 from ._addresses import spelled
 from ._message import Message
-from ._origin import Origin, origin
+from ._origin import Origin, is_user, origin
 from ._settings import refuse as refuse_setting
 from ._store import Limits, Store
 from ._verdict import PASS, Outcome, Verdict, defer, refuse
@@ -42,6 +42,8 @@ class Settings:
     action: str = "hold"
     # Other limits for a login, an address of a host, or "local" and the number of a user.
     exceptions: dict[str, dict[str, int]] = field(default_factory=dict)
+    # The user that passes mail on, which is not his.
+    forwarder: str = "courier-srs"
     # Who is told of a hold; empty: nobody.
     contact: str = ""
     store: str = _store.PATH
@@ -80,6 +82,9 @@ class Filter:
         who = origin(message)
         if who.kind == "stranger" or (who.kind == "local" and not message.sender):
             return PASS  # the second: vacation notices, and our own letters to the operator
+        return PASS if is_user(who, self._settings.forwarder) else self._count(message, who)
+
+    def _count(self, message: Message, who: Origin) -> Verdict:
         held = self._store.held(who.key)
         if held and self._settings.action == "hold":
             self._tell(who.key, held.reason)

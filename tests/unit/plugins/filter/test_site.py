@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from plugins.filter.site import filter_addresses, refused_traps, satellites, smarthost_route, spf_rules
+from plugins.filter.site import (
+    filter_addresses,
+    forwards,
+    host_names,
+    refused_traps,
+    satellites,
+    smarthost_route,
+    spf_rules,
+)
 
 HUB = {"inventory_hostname": "hub", "mail_hostname": "mx1.example.com"}
 SATELLITE = {
@@ -117,3 +125,48 @@ def test_filters_know_of_people_what_they_need_and_nothing_else():
 def test_filters_are_told_nothing_that_makes_no_sense():
     with pytest.raises(AnsibleFilterError, match="send_as of alice"):
         filter_addresses([{"address": "alice@example.com", "send_as": ["nobody"]}], [], {}, [], [])
+
+
+class TestForwards:
+    @pytest.fixture
+    def mx1(self):
+        return {
+            "inventory_hostname": "mx1.example.com",
+            "mail_domains": ["example.com"],
+            "mail_forwards": [{"name": "a@example.com", "targets": ["b@example.org"]}],
+            "mail_aliases": [{"name": "c@example.com", "targets": ["|cat"]}],
+            "mail_accounts": [
+                {"address": "d@example.com", "courier": ["./Maildir", "&e@example.org, f@example.org"]},
+                {"address": "g@example.com"},
+            ],
+        }
+
+    @pytest.fixture
+    def mx2(self):
+        return {
+            "inventory_hostname": "mx2.example.com",
+            "mail_domains": ["example.org"],
+            "mail_forwards": [{"name": "b@example.org", "targets": ["a@example.com"]}],
+        }
+
+    def test_finds_them_on_all_hosts(self, mx1, mx2):
+        assert forwards([mx1, mx2], "mx1.example.com") == [
+            {"name": "a@example.com", "targets": ["b@example.org"]},
+            {"name": "c@example.com", "targets": ["|cat"]},
+            {"name": "d@example.com", "targets": ["e@example.org", "f@example.org"], "account": True},
+            {"name": "b@example.org", "targets": ["a@example.com"]},
+        ]
+
+    def test_satellites_and_hosts_without_domains_have_none(self, mx2):
+        satellite = mx2 | {"mail_smarthost": {"host": "mx1.example.com"}}
+        assert forwards([satellite, mx2 | {"mail_domains": []}], "mx2.example.com") == []
+
+    def test_another_host_of_the_same_name_is_passed_over(self, mx1, mx2):
+        other = mx2 | {"inventory_hostname": "mx1-new", "mail_hostname": "mx1.example.com"}
+        assert len(forwards([mx1, other], "mx1.example.com")) == 3
+        assert len(forwards([mx1, other], "mx1-new")) == 1
+
+
+def test_names_of_hosts_are_those_of_dns():
+    hosts = [{"inventory_hostname": "b"}, {"inventory_hostname": "a", "mail_hostname": "mx.example.com"}]
+    assert host_names(hosts) == ["b", "mx.example.com"]

@@ -386,7 +386,7 @@ def test_a_scan_says_how_long_it_is(path):
 
 def test_every_protocol_is_tested():
     # The last is tested with what it asks.
-    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, "courierfilter"} == set(PROTOCOLS)
+    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, "courierfilter", "srs"} == set(PROTOCOLS)
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
 

@@ -362,7 +362,7 @@ MAILBOX = st.sampled_from(["alice@example.com", "bob@example.com", "op"])
 ELSEWHERE = st.builds("{}@elsewhere.example".format, USER.map(str.title))
 TARGETS = st.lists(MAILBOX | ELSEWHERE, min_size=1, unique=True).map(tuple)
 ALIASES = st.lists(
-    st.builds(Alias, NAME.filter(lambda name: name not in SITE["accounts"]), TARGETS, st.none()),
+    st.builds(Alias, NAME.filter(lambda name: name not in SITE["accounts"]), TARGETS, st.none(), st.just(())),
     unique_by=lambda alias: alias.name.removesuffix("@mx1.example.com"),
 )
 

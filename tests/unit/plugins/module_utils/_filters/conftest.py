@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 
 import pytest
 
 from plugins.module_utils._filters._message import Message
+
+# The SRS library of the package index, 1.0.3, calls it as Python before 3.9 did. Debian's 1.0.4 does not.
+base64.encodestring = base64.encodebytes
 
 TEXT = b"Received: from x\nSubject: hello\nFrom: Bob <bob@example.net>\n\nHello.\n"
 
