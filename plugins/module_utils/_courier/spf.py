@@ -221,7 +221,7 @@ def _count(text: str, domain: str, ask: Ask | None, above: tuple[str, ...]) -> d
             if len(records) != 1:
                 there = "has none" if not records else f"has {len(records)}, and may have one"
                 raise SpfError(f"the SPF record of {domain} names that of {target}, which {there}; leave {target} out")
-            found[term] += sum(_count(records[0], domain, ask, (*above, target)).values())
+            found[term] += sum(_count(records[0], target, ask, (*above, target)).values())
     return found
 
 
