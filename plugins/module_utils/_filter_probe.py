@@ -37,13 +37,15 @@ _ENVELOPE = (
     "sprobe@localhost\nfdns; localhost (localhost [192.0.2.1])\ne\nt\nMprobe\nrprobe@localhost\nR\nN\n"
     "OTCPREMOTEIP=192.0.2.1\nusmtp\n"
 )
+_OWN = "sprobe@localhost\nfdns; localhost (localhost [127.0.0.1])\ne\nt\nMprobe\nrprobe@localhost\nR\nN\nulocal\n"
+_SIGNATURE = "DKIM-Signature:"
 
 
 class NotRefused(Exception):
     """What came through, or why nobody answered, as the second half of a sentence."""
 
 
-def prove(path: str, patterns: Sequence[str]) -> str:
+def prove(path: str, patterns: Sequence[str], *, signs: bool = False) -> str:
     """Hand over what must be refused and what must not, and say what that proved. Raises NotRefused and OSError."""
     for pattern in patterns:
         reply = ask(path, _HEADER + TEXTS[pattern])
@@ -52,15 +54,27 @@ def prove(path: str, patterns: Sequence[str]) -> str:
     reply = ask(path, f"{_HEADER}\nNothing is wrong with this.\n")
     if not reply.startswith("2"):
         raise NotRefused(f"a harmless message should be let in, and the answer was {reply or 'nothing'!r}")
-    return ", ".join([f"{pattern} refused" for pattern in patterns] + ["harmless mail let in"])
+    proved = [f"{pattern} refused" for pattern in patterns] + ["harmless mail let in"]
+    if signs:
+        reply, text = hand(path, f"{_HEADER}\nNothing is wrong with this.\n", _OWN)
+        if not reply.startswith("2") or not text.startswith(_SIGNATURE):
+            came = "it was not" if reply.startswith("2") else f"the answer was {reply or 'nothing'!r}"
+            raise NotRefused(f"a message of this host's own should be signed, and {came}")
+        proved.append("own mail signed")
+    return ", ".join(proved)
 
 
 def ask(path: str, text: str, queue: str = QUEUE) -> str:
-    """What the filter that listens there says to a message."""
+    """What the filter that listens there says to a message of a stranger."""
+    return hand(path, text, _ENVELOPE, queue)[0]
+
+
+def hand(path: str, text: str, envelope: str, queue: str = QUEUE) -> tuple[str, str]:
+    """What it says to a message, and what the message is then."""
     owner = pwd.getpwuid(os.stat(queue).st_uid)
     with tempfile.TemporaryDirectory(prefix="probe.", dir=queue) as directory:
         files = [pathlib.Path(directory, name) for name in ("D", "C")]
-        for file, content in zip(files, (text, _ENVELOPE), strict=True):
+        for file, content in zip(files, (text, envelope), strict=True):
             file.write_text(content, encoding="ascii")
             os.chown(file, owner.pw_uid, owner.pw_gid)
         os.chown(directory, owner.pw_uid, owner.pw_gid)
@@ -69,4 +83,5 @@ def ask(path: str, text: str, queue: str = QUEUE) -> str:
             connection.connect(path)
             connection.sendall("".join(f"{file}\n" for file in files).encode() + b"\n")
             with connection.makefile("rb") as answer:
-                return answer.readline().decode(errors="replace").strip()
+                reply = answer.readline().decode(errors="replace").strip()
+        return reply, files[0].read_text(encoding="utf-8", errors="replace")

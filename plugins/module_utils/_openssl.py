@@ -29,6 +29,13 @@ KEY_TYPES = {
 }
 
 
+# The keys of DKIM, for openssl genpkey.
+DKIM_KEYS = {
+    "rsa": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"),
+    "ed25519": ("-algorithm", "ED25519"),
+}
+
+
 class Pair(NamedTuple):
     """A private key and the chain that goes with it, in PEM; the leaf is first."""
 
@@ -101,6 +108,13 @@ class OpenSSL:
         if certificate is None:
             raise PemError("openssl cannot make a certificate")
         return Pair(key, certificates(certificate, "what openssl made"))
+
+    def make_key(self, algorithm: str) -> str:
+        """A new private key of DKIM_KEYS."""
+        key = self._run("genpkey", *DKIM_KEYS[algorithm])
+        if key is None:
+            raise PemError(f"openssl cannot make a private key ({algorithm})")
+        return key
 
     def parameter_bits(self, text: str) -> int:
         """The length of Diffie-Hellman parameters in bits, 0 where the text holds none."""

@@ -106,6 +106,7 @@ SPEC = {
     "socket": {"type": "path"},
     "recognises": {"type": "bool", "default": False},
     "refuses": {"type": "list", "elements": "str", "choices": list(TEXTS), "default": []},
+    "signs": {"type": "bool", "default": False},
 }
 PORT_REQUIRED = [("protocol", protocol, ("port",)) for protocol in _TALKS]
 
@@ -125,6 +126,7 @@ class Endpoint(NamedTuple):
     socket: str | None = None  # for those that listen on a path, when it is not the one of SOCKETS
     recognises: bool = False  # a scanner must know the test pattern of its trade
     refuses: Sequence[str] = ()  # messages that a filter must refuse
+    signs: bool = False  # a filter must sign what programs of this host send
 
     @property
     def path(self) -> str | None:
@@ -146,7 +148,7 @@ def probe(endpoint: Endpoint) -> str:
     try:
         if path := endpoint.path:
             if endpoint.protocol == "courierfilter":
-                return f"{endpoint}: {prove(path, endpoint.refuses)}"
+                return f"{endpoint}: {prove(path, endpoint.refuses, signs=endpoint.signs)}"
             if scanner := _SCANNERS.get(endpoint.protocol):
                 _try(path, scanner, endpoint.recognises)
             else:

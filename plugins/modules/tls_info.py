@@ -60,6 +60,10 @@ options:
         elements: str
         choices: [virus, program, spam]
         default: []
+      signs:
+        description: Whether a filter must sign what a program of this host sends (DKIM).
+        type: bool
+        default: false
 attributes:
   check_mode:
     support: full

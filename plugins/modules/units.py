@@ -93,6 +93,10 @@ options:
             elements: str
             choices: [virus, program, spam]
             default: []
+          signs:
+            description: Whether a filter must sign what a program of this host sends (DKIM).
+            type: bool
+            default: false
   timeout:
     description:
       - Seconds after which what does not answer has failed, for the proof as a whole.

@@ -5,6 +5,9 @@
 
 pythonfilter takes an exception, a missing module and a module that cannot be imported for consent. So it is given one
 module, this one, and here nothing is consent but a filter that has looked.
+
+When a message is to be let in and is as it will be, filters that have `seal` are asked a second time, all of them,
+whoever was believed before: a signature is over everything that others wrote.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import importlib.util
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ._message import Message
@@ -22,7 +25,9 @@ from ._settings import build
 from ._verdict import PASS, Down, Filter, Judged, Outcome, Verdict, defer, replied
 
 UNCHECKED = "X-Courier-Mail-Unchecked"
+SEALING = ("dkim_sign",)  # what seals, where it cannot be loaded and asked
 _LATER = "451 4.3.0 The mail cannot be checked at the moment; please try again later"
+_AGAINST = ("refuse", "defer")
 
 
 class Packaged:
@@ -48,6 +53,19 @@ class Broken:
         raise Down(self._reason)
 
 
+class BrokenSealer:
+    """A filter that could not be made, and would have sealed."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def check(self, _message: Message) -> Verdict:
+        return PASS
+
+    def seal(self, _message: Message) -> Verdict:
+        raise Down(self._reason)
+
+
 class Chain:
     """Filters in their order.
 
@@ -66,8 +84,9 @@ class Chain:
         try:
             message = Message(text, controls)
             outcome = self.judge(message)
-            if outcome.verdict.action not in ("refuse", "defer"):
+            if outcome.verdict.action not in _AGAINST:
                 message.commit()
+                outcome = self.seal(message, outcome)
             for name, one in self._filters:
                 _finish(name, one, message, outcome)
             return outcome.verdict.reply
@@ -80,18 +99,32 @@ class Chain:
         message.remove(UNCHECKED)
         judged: list[Judged] = []
         for name, one in self._filters:
-            began = time.monotonic()
-            try:
-                verdict, down = one.check(message), ""
-            except Exception as error:
-                down = str(error) or type(error).__name__
-                if not isinstance(error, Down):
-                    traceback.print_exc()
-                verdict = self._without(name, message)
-            judged.append(Judged(name, verdict, time.monotonic() - began, down))
-            if verdict.action != "pass":
-                return Outcome(verdict, judged)
+            judged.append(self._asked(name, one.check, message))
+            if judged[-1].verdict.action != "pass":
+                return Outcome(judged[-1].verdict, judged)
         return Outcome(PASS, judged)
+
+    def seal(self, message: Message, outcome: Outcome) -> Outcome:
+        """Ask those that seal, one after the other; each seals what those before it wrote."""
+        judged = list(outcome.judged)
+        for name, one in self._filters:
+            if hasattr(one, "seal"):
+                judged.append(self._asked(name, one.seal, message))
+                if judged[-1].verdict.action in _AGAINST:
+                    return Outcome(judged[-1].verdict, judged)
+                message.commit()
+        return Outcome(outcome.verdict, judged)
+
+    def _asked(self, name: str, ask: Callable[[Message], Verdict], message: Message) -> Judged:
+        began = time.monotonic()
+        try:
+            verdict, down = ask(message), ""
+        except Exception as error:
+            down = str(error) or type(error).__name__
+            if not isinstance(error, Down):
+                traceback.print_exc()
+            verdict = self._without(name, message)
+        return Judged(name, verdict, time.monotonic() - began, down)
 
     def _without(self, name: str, message: Message) -> Verdict:
         wanted = self._when_down.get(name, "defer")
@@ -110,7 +143,8 @@ def made(name: str, settings: Mapping[str, Any]) -> Filter:
         return Packaged(name)
     except Exception as error:
         traceback.print_exc()
-        return Broken(f"it could not be started: {error}")
+        reason = f"it could not be started: {error}"
+        return BrokenSealer(reason) if name in SEALING else Broken(reason)
 
 
 def _finish(name: str, one: Any, message: Message, outcome: Outcome) -> None:

@@ -175,6 +175,10 @@ class Message:
             raise MessageError(f"{line!r} is not a line of a header")
         self._added.append(_folded(line).encode() + b"\n")
 
+    def put(self, raw: bytes) -> None:
+        """Put a field on top as it is, with its line end."""
+        self._added.append(raw)
+
     def remove(self, *names: str) -> None:
         """Take away every field with one of these names that came with the message. X-Spam-* is all that begin so."""
         self._removed |= {name.lower() for name in names}

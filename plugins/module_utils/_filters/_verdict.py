@@ -49,7 +49,11 @@ class Down(Exception):
 
 
 class Filter(Protocol):
-    """A filter, made of its settings when pythonfilter starts."""
+    """A filter, made of its settings when pythonfilter starts.
+
+    It may have `finish`, which is told how it ended, and `seal`, which is asked like `check` when a message is let in
+    and no filter changes it any more (_chain).
+    """
 
     def check(self, message: Message) -> Verdict:
         """Look at a message. Raises Down; any other exception counts like it."""

@@ -81,7 +81,9 @@ def written(value: str) -> list[str]:
 
     More than RFC 5322 calls an address: a name such as boss@example.net before one's own is what people would read.
     """
-    return [match.rstrip(".") for match in _ADDRESS.findall(_QUOTED.sub(" ", value))]
+    # Bytes beyond ASCII are UTF-8 (SMTPUTF8), or nobody's address.
+    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    return [match.rstrip(".") for match in _ADDRESS.findall(_QUOTED.sub(" ", text))]
 
 
 def _refused(key: str, claimed: str, allowed: Sequence[str]) -> Verdict:

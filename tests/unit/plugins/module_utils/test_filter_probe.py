@@ -18,12 +18,13 @@ def listening(tmp_path, monkeypatch):
     queue = tmp_path / "queue"
     queue.mkdir()
     monkeypatch.setattr(_filter_probe, "QUEUE", str(queue))
-    monkeypatch.setattr(_filter_probe.ask, "__defaults__", (str(queue),))
+    for asking in (_filter_probe.ask, _filter_probe.hand):
+        monkeypatch.setattr(asking, "__defaults__", (str(queue),))
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(tmp_path / "filter"))
     server.listen()
 
-    def serve(verdict):
+    def serve(verdict, *, sign=False):
         def loop():
             while True:
                 try:
@@ -34,6 +35,8 @@ def listening(tmp_path, monkeypatch):
                     text, envelope, end = (asked.readline() for _line in range(3))
                     assert end == "\n"
                     files = [Path(name.strip()) for name in (text, envelope)]
+                    if sign and "ulocal\n" in files[1].read_text():
+                        files[0].write_text(f"DKIM-Signature: v=1\n{files[0].read_text()}")
                     connection.sendall(verdict(*(file.read_text() for file in files)).encode())
 
         threading.Thread(target=loop, daemon=True).start()
@@ -85,3 +88,17 @@ FAILS = {
 def test_does_not_prove(listening, verdict, patterns, said):
     with pytest.raises(NotRefused, match=said):
         prove(listening(verdict), patterns)
+
+
+def test_proves_that_own_mail_is_signed(listening):
+    assert prove(listening(judge, sign=True), [], signs=True) == "harmless mail let in, own mail signed"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [(judge, "it was not"), (lambda _text, envelope: "451 Later" if "ulocal" in envelope else "200 Ok", "'451 Later'")],
+    ids=["unsigned", "deferred"],
+)
+def test_own_mail_that_is_not_signed_fails(listening, verdict, said):
+    with pytest.raises(NotRefused, match=f"own should be signed, and .*{said}"):
+        prove(listening(verdict), [], signs=True)

@@ -202,3 +202,81 @@ def test_packaged_filters_are_understood(text, verdict):
 def test_a_reply_that_is_none_is_an_error():
     with pytest.raises(KeyError):
         replied("what?")
+
+
+class Sealer(Played):
+    """A filter that seals, and notes what it sealed."""
+
+    def __init__(self, said=PASS):
+        super().__init__(PASS)
+        self.said = said
+        self.saw = []
+
+    def seal(self, message):
+        self.saw.append(Path(message.text).read_bytes())
+        if isinstance(self.said, Exception):
+            raise self.said
+        message.put(b"Seal: 1\n")
+        return self.said
+
+
+@pytest.fixture
+def sealing(chain):
+    """A chain with a filter that seals."""
+
+    def make(sealer, when_down=None, **verdicts):
+        one = chain(when_down, **verdicts, seal=PASS, last=PASS)
+        one.played["seal"] = sealer
+        one._filters = [(name, one.played[name]) for name in one.played]
+        return one
+
+    return make
+
+
+@pytest.mark.parametrize("believed", [PASS, accept()], ids=["passed by all", "believed before"])
+def test_what_is_let_in_is_sealed_as_it_will_be(sealing, letter, believed):
+    def tag(one):
+        one.add("X-Tag", "1")
+        return believed
+
+    message, sealer = letter(), Sealer()
+    before = Path(message.text).read_bytes()
+    assert ask(sealing(sealer, a=tag), message) == ""
+    assert sealer.saw == [b"X-Tag: 1\n" + before]
+    assert Path(message.text).read_bytes() == b"Seal: 1\nX-Tag: 1\n" + before
+
+
+@pytest.mark.parametrize("verdict", [refuse(REFUSED), defer(DEFERRED)], ids=["refuse", "defer"])
+def test_what_is_not_let_in_is_not_sealed(sealing, letter, verdict):
+    sealer = Sealer()
+    ask(sealing(sealer, a=verdict), letter())
+    assert sealer.saw == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reply", "field"), [("defer", "451", []), ("accept", "", []), ("tag", "", ["seal"]), (None, "451", [])]
+)
+def test_what_cannot_be_sealed_means_what_the_operator_says(sealing, letter, wanted, reply, field):
+    one = sealing(Sealer(Down("no key")), {"seal": wanted} if wanted else {}, a=accept())
+    message = letter()
+    assert ask(one, message)[:3] == reply
+    assert letter(Path(message.text).read_bytes()).values(UNCHECKED) == field
+    (outcome,) = one.played["a"].told
+    assert outcome.as_log()["filters"]["seal"].startswith("down, ")
+    assert outcome.as_log()["reply"][:3] == reply
+
+
+def test_what_was_sealed_is_told(sealing, letter):
+    one = sealing(Sealer(Verdict(note="signed")), a=accept("friend"))
+    ask(one, letter())
+    (outcome,) = one.played["a"].told
+    assert outcome.as_log()["filters"] == {"a": "accept: friend", "seal": "pass: signed"}
+
+
+def test_a_sealer_that_cannot_be_made_holds_the_mail_of_those_who_are_believed_too(chain, letter, monkeypatch, capsys):
+    made = _chain.made
+    one = chain(a=accept())
+    monkeypatch.setitem(sys.modules, "dkim", None)
+    one._filters.append(("dkim_sign", made("dkim_sign", {})))
+    assert ask(one, letter()).startswith("451 4.3.0")
+    assert "Traceback" in capsys.readouterr().err
