@@ -152,7 +152,6 @@ options:
       key:
         description: SHA-256 of the public key in the host's certificate, in hexadecimal digits.
         type: str
-        no_log: false
         default: ""
       extra:
         description: Other records that shall be there.
