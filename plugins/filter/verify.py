@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ Host = Mapping[str, Any]  # a host's variables
 Noted = Mapping[str, Any]  # what the role verify noted of a host
 Letter = Mapping[str, Any]  # as courier.mail.letter returns it
 Delivery = Mapping[str, Any]  # as courier.mail.letter_info returns it
+Finding = Mapping[str, Any]  # as courier.mail.dns_info returns it
 Row = dict[str, Any]
 # Whether all is well with a letter, or nothing where that cannot be said; what became of it; when.
 Fate = tuple[bool | None, str, float]
@@ -35,7 +37,13 @@ def verify_arrivals(hosts: Iterable[Host], name: str) -> list[str]:
     )
 
 
-def verify_rows(variables: Iterable[Host], days: int = 14) -> list[Row]:
+def verify_rows(
+    variables: Iterable[Host],
+    days: int = 14,
+    records: Sequence[Finding] = (),
+    sender_rules: Sequence[Mapping[str, Any]] = (),
+    no_records: Mapping[str, str] | None = None,
+) -> list[Row]:
     """One row for each direction and host. The documentation is in verify_rows.yml."""
     rows = []
     hosts = list(map(_noted, variables))
@@ -46,6 +54,11 @@ def verify_rows(variables: Iterable[Host], days: int = 14) -> list[Row]:
         rows += [_letter(hosts, host, letter) for letter in host["letters"]]
         rows += [_read(host, read) for read in [host.get("read")] if read]
         rows += [_door(host, door, days) for door in host.get("doors", [])]
+    rows += [_record(finding) for finding in records]
+    rows += [row for host in hosts for row in _sender(host, sender_rules, days)]
+    nowhere = {"host": ""}
+    for result, reason in (no_records or {}).items():
+        rows += [_row(nowhere, "dns", False if result == "failed" else None, reason, {})] if reason else []
     return rows
 
 
@@ -171,6 +184,38 @@ def _door(host: Noted, door: Mapping[str, Any], days: int) -> Row:
         what += f", certificate for {left} days" if left >= 0 else f", certificate expired {-left} days ago"
         ok = ok and left >= days
     return _row(host, "door", ok, what, {"to": door["door"], "seconds": door["seconds"]})
+
+
+def _record(finding: Finding) -> Row:
+    return _row(
+        {"host": ""}, f"dns: {finding['kind']}", finding["state"] == "ok", finding["said"], {"to": finding["name"]}
+    )
+
+
+def _sender(host: Noted, rules: Sequence[Mapping[str, Any]], days: int) -> list[Row]:
+    """What large receivers ask of whoever sends to them, of one host."""
+    name = host.get("name", host["host"])
+    rows = [
+        _row(
+            {"host": name},
+            f"sender rule: {rule['id']}",
+            rule["ok"],
+            "; ".join(filter(None, (rule["evidence"], rule["fix"]))),
+            {"to": rule["domain"]},
+        )
+        for rule in rules
+        if rule["host"] == name
+    ]
+    if not rows:
+        return []
+    doors = [_door(host, door, days) for door in host.get("doors", []) if re.match(r"smtp \S+:25 ", door["door"])]
+    ok = bool(doors) and all(door["result"] == "ok" for door in doors)
+    said = "; ".join(door["what"] for door in doors) or "port 25 has no TLS; open it with a certificate"
+    return [
+        *rows,
+        _row({"host": name}, "sender rule: tls", ok, said, {}),
+        _row({"host": name}, "sender rule: unsubscribe", None, "does not apply: no bulk mail is sent from here", {}),
+    ]
 
 
 class FilterModule:

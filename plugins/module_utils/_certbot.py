@@ -36,12 +36,14 @@ class Order(NamedTuple):
     webroot: str | None
     key_type: str  # ecdsa or rsa
     hook: str
+    reuse_key: bool = False  # at each renewal
 
     @property
     def settings(self) -> dict[str, str]:
         """How the file of the renewal says it."""
         webroot = {"webroot_path": f"{self.webroot},"} if self.webroot else {}
-        return webroot | {
+        reused = {"reuse_key": "True"} if self.reuse_key else {}
+        return webroot | reused | {
             "authenticator": self.challenge,
             "key_type": self.key_type,
             "renew_hook": self.hook,
@@ -94,6 +96,7 @@ def command(order: Order) -> list[str]:
         *("--force-renewal", "--renew-with-new-domains"),
         *("--cert-name", order.lineage, "--email", order.contact, "--server", order.server),
         *("--key-type", order.key_type, f"--{order.challenge}", *webroot, "--deploy-hook", order.hook),
+        *(["--reuse-key"] if order.reuse_key else []),
         *(argument for name in order.names for argument in ("--domain", name.lower())),
     ]
 

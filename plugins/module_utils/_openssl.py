@@ -9,6 +9,8 @@ ca-certificates needs it. Keys go through standard input, never through a file o
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
 import tempfile
@@ -53,6 +55,14 @@ class OpenSSL:
         if found is None:
             raise PemError("openssl cannot read the private key")
         return found
+
+    def key_digest(self, certificate: str) -> str:
+        """The SHA-256 of the public key in a certificate, in hexadecimal digits, as TLSA 3 1 1 has it."""
+        found = self._run("x509", "-noout", "-pubkey", text=certificate)
+        if found is None:
+            raise PemError("openssl cannot read the certificate")
+        body = "".join(line for line in found.splitlines() if not line.startswith("-"))
+        return hashlib.sha256(base64.b64decode(body)).hexdigest()
 
     def is_of_type(self, key: str, key_type: str) -> bool:
         """Is it what make() makes for this key of KEY_TYPES?"""

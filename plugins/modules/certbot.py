@@ -64,6 +64,10 @@ options:
     type: str
     choices: [ecdsa, rsa]
     default: ecdsa
+  reuse_key:
+    description: Whether each renewal keeps the key, for names whose TLSA records say which it is.
+    type: bool
+    default: false
   hook:
     description: Command that certbot runs when it has a new certificate, with C(RENEWED_LINEAGE) in its environment.
     type: str
@@ -159,6 +163,7 @@ SPEC: dict[str, Any] = {
     "challenge": {"type": "str", "choices": ["standalone", "webroot"], "default": "standalone"},
     "webroot": {"type": "path"},
     "key_type": {"type": "str", "choices": ["ecdsa", "rsa"], "default": "ecdsa", "no_log": False},
+    "reuse_key": {"type": "bool", "default": False, "no_log": False},
     "hook": {"type": "str", "default": ""},
     "on_failure": {"type": "str", "default": ""},
 }

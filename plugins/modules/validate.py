@@ -24,6 +24,9 @@ options:
   clamd:
     description: Arguments of M(courier.mail.clamd).
     type: dict
+  dns_records:
+    description: Arguments of M(courier.mail.dns_records).
+    type: dict
   esmtproutes:
     description: Arguments of M(courier.mail.esmtproutes).
     type: dict

@@ -78,6 +78,14 @@ REFUSED = {
         {"mail_routes": {"special": [{"relay": "a.example.net", "user": "us", "password": "hunter2"}]}},
         "write security required or smtps",
     ),
+    "SPF that takes eleven look-ups": (
+        {"mail_spf_includes": [f"spf{number}.example.net" for number in range(11)]},
+        "the SPF record of example.com would take 11 look-ups, and receivers make at most 10",
+    ),
+    "policy that DMARC does not have": (
+        {"mail_dmarc_policy": {"p": "block"}},
+        "p of mail_dmarc_policy is 'block'",
+    ),
     "two default routes": (
         {
             "mail_routes": {

@@ -68,7 +68,12 @@ class TestASiteWhereAllIsWell:
             "out: report",
             "read: IMAP",
             "door",
+            *(f"sender rule: {rule}" for rule in ("ptr", "spf", "spf-helo", "dkim", "dmarc", "tls")),
         }
+
+    def test_has_a_row_for_each_record_in_dns(self, well, site):
+        names = {row["to"] for row in well.rows if row["direction"].startswith("dns: ")}
+        assert {site.domain, f"_dmarc.{site.domain}", f"_imaps._tcp.{site.domain}", site.name} <= names
 
     def test_follows_the_mail_of_satellites_to_its_end(self, well, site, satellite):
         rows = {row["direction"]: row for row in well.rows if row["host"] == satellite.name}
@@ -120,6 +125,10 @@ def test_a_certificate_that_expires_soon_fails(verify):
     run = verify("--limit", SATELLITE, verify_days=9999)
     assert run.failed() == {(SATELLITE, "door")}
     assert run.code != 0
+    # Records are those of all hosts, or of none.
+    (row,) = [row for row in run.rows if row["direction"] == "dns"]
+    assert row["result"] == "skipped"
+    assert "leave out --limit" in row["what"]
 
 
 class TestAHubThatDoesNotDeliver:

@@ -32,6 +32,10 @@ _MECHANISMS = (*_ASKS, "all", "ip4", "ip6")
 Ask = Callable[[str, str], list[str]]
 
 
+class NoAnswer(Exception):
+    """What was asked, and what became of it."""
+
+
 class SpfError(ValueError):
     """A record that cannot be expanded."""
 
@@ -51,12 +55,36 @@ def expand(domain: str, ask: Ask) -> Expansion:
         raise SpfError(f"SPF of a domain that {error}") from error
     walk = _Walk(name, ask)
     passing = walk.record(name, ())
-    ordered = [
-        network
-        for version in (ipaddress.IPv4Network, ipaddress.IPv6Network)
-        for network in ipaddress.collapse_addresses(one for one in passing if isinstance(one, version))  # type: ignore[type-var]
+    return Expansion([str(network) for network in _collapsed(passing)], walk.left_out)
+
+
+def render(networks: Iterable[str], includes: Iterable[str], ending: str) -> str:
+    """A record that lets networks pass, and what the records of others do. Neighbours are put together."""
+    terms = [
+        f"ip{network.version}:{network.network_address if network.num_addresses == 1 else network}"
+        for network in _collapsed(ipaddress.ip_network(one) for one in networks)
     ]
-    return Expansion([str(network) for network in ordered], walk.left_out)
+    return " ".join(["v=spf1", *terms, *(f"include:{name}" for name in includes), ending])
+
+
+def lookups(text: str, domain: str, ask: Ask | None = None) -> dict[str, int]:
+    """How many look-ups each term of a record takes that takes any, with those of the records that it names.
+
+    Without ask, those records count nothing. Raises SpfError for one that cannot be read.
+    """
+    return _count(text, domain, ask, (domain,))
+
+
+def refuse_many(domain: str, text: str, ask: Ask | None = None) -> None:
+    """Raise SpfError for a record that takes more look-ups than receivers make."""
+    found = lookups(text, domain, ask)
+    total = sum(found.values())
+    if total > MOST_LOOKUPS:
+        costs = ", ".join(f"{term} takes {count}" for term, count in sorted(found.items(), key=lambda one: -one[1]))
+        raise SpfError(
+            f"the SPF record of {domain} would take {total} look-ups, and receivers make at most {MOST_LOOKUPS}: "
+            f"{costs}; leave one out of mail_spf_includes, or name one in mail_spf_fold to have its networks written"
+        )
 
 
 class _Walk:
@@ -175,6 +203,36 @@ class _Walk:
 
     def _error(self, what: str) -> SpfError:
         return SpfError(f"the SPF record of {self._domain} {what}")
+
+
+def _count(text: str, domain: str, ask: Ask | None, above: tuple[str, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for term in text.split()[1:]:
+        match = _TERM.fullmatch(term)
+        name = match["name"].lower() if match else ""
+        if not match or (name not in _ASKS and name != "redirect"):
+            continue
+        found[term] = 1
+        target = (match["rest"] or "").lower().removesuffix(".")
+        if ask and name in ("include", "redirect") and "%" not in target:
+            if target in above:
+                raise SpfError(f"the SPF record of {domain} goes round in a circle: {' -> '.join((*above, target))}")
+            records = [one for one in ask(target, "TXT") if re.match(r"v=spf1(?: |$)", one, re.IGNORECASE)]
+            if len(records) != 1:
+                there = "has none" if not records else f"has {len(records)}, and may have one"
+                raise SpfError(f"the SPF record of {domain} names that of {target}, which {there}; leave {target} out")
+            found[term] += sum(_count(records[0], target, ask, (*above, target)).values())
+    return found
+
+
+def _collapsed(networks: Iterable[Network]) -> list[Network]:
+    """IPv4 first, each in order; none holds another."""
+    everything = list(networks)
+    return [
+        network
+        for version in (ipaddress.IPv4Network, ipaddress.IPv6Network)
+        for network in ipaddress.collapse_addresses(one for one in everything if isinstance(one, version))  # type: ignore[type-var]
+    ]
 
 
 def _without(networks: Iterable[Network], others: Iterable[Network]) -> list[Network]:

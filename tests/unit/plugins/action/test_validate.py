@@ -11,6 +11,7 @@ BOXES = {"domains": ["example.com"], "mail_root": "/srv/vmail", "uid": 5000, "gi
 
 TAKEN = {
     "nothing": {},
+    "a host that nobody has asked yet": {"dns_records": {"hosts": [{"name": "mx1.example.com", "dnssec": True}]}},
     "numbers as Jinja gives them": {"userdb": BOXES | {"accounts": [], "uid": "5000"}},
     "what only the host can judge": {"settings": {"files": {"esmtpd": {"MAXDEMONS": "80"}}}},
     "all of a site": {
@@ -51,6 +52,10 @@ REFUSED = {
         'esmtpd: MAXDAEMONS: write text or a whole number, such as 1 or "YES", where it says True',
     ),
     "a value": ({"values": {"values": {"queuetime": "abc"}}}, "queuetime: "),
+    "a record": (
+        {"dns_records": {"hosts": [{"name": "mx1.example.com", "dmarc": {"p": "block"}}]}},
+        "mx1.example.com: p of mail_dmarc_policy is 'block'; it must match none|quarantine|reject",
+    ),
     "an argument of the wrong type": (
         {"esmtproutes": {"routes": [{"relay": "relay.example.net", "port": "smtp"}]}},
         "esmtproutes: ",

@@ -253,3 +253,55 @@ def test_a_table_has_a_line_for_each_row():
         "x       x          x     x     x                       x",
         "x       x          x     x     a@example.com  1.2      x",
     ]
+
+
+FINDING = {"name": "example.com", "kind": "MX", "state": "ok", "said": "published: 10 mx1.example.com"}
+RULE = {"id": "ptr", "host": "mx1.example.com", "domain": "", "ok": True, "evidence": "they agree", "fix": ""}
+SMTP = {"door": "smtp 127.0.0.1:25 STARTTLS", "ok": True, "said": "TLSv1.3", "days": 29, "seconds": 0.1}
+
+
+@pytest.mark.parametrize(("state", "result"), [("ok", "ok"), ("missing", "failed"), ("unanswered", "failed")])
+def test_a_record_is_a_row(state, result):
+    (row,) = verify_rows([], 14, [FINDING | {"state": state}])
+    assert (row["result"], row["direction"], row["to"], row["what"]) == (
+        result,
+        "dns: MX",
+        "example.com",
+        "published: 10 mx1.example.com",
+    )
+
+
+def test_rules_of_receivers_are_rows_of_the_host_that_sends():
+    rules = [
+        RULE,
+        RULE | {"id": "spf", "ok": False, "evidence": "no record", "fix": "publish it", "domain": "a.example"},
+    ]
+    rows = verify_rows([host("mx1", doors=[SMTP]), host("sat1", doors=[SMTP])], 14, [], rules)
+    assert [
+        (row["result"], row["direction"], row["host"], row["to"], row["what"])
+        for row in rows
+        if row["direction"].startswith("sender")
+    ] == [
+        ("ok", "sender rule: ptr", "mx1.example.com", "", "they agree"),
+        ("failed", "sender rule: spf", "mx1.example.com", "a.example", "no record; publish it"),
+        ("ok", "sender rule: tls", "mx1.example.com", "", "TLSv1.3, certificate for 29 days"),
+        (
+            "skipped",
+            "sender rule: unsubscribe",
+            "mx1.example.com",
+            "",
+            "does not apply: no bulk mail is sent from here",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("doors", [[], [SMTP | {"ok": False}], [SMTP | {"days": 3}]])
+def test_tls_is_a_rule(doors):
+    rows = {row["direction"]: row["result"] for row in verify_rows([host("mx1", doors=doors)], 14, [], [RULE])}
+    assert rows["sender rule: tls"] == "failed"
+
+
+@pytest.mark.parametrize("result", ["skipped", "failed"])
+def test_why_there_are_no_records(result):
+    (row,) = verify_rows([], 14, [], [], {"skipped": "", "failed": ""} | {result: "because"})
+    assert (row["result"], row["direction"], row["what"]) == (result, "dns", "because")

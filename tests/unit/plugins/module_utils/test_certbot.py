@@ -73,6 +73,14 @@ def test_refuses(change: dict[str, Any], sentence: str) -> None:
         refuse_hopeless(ORDER._replace(**change))
 
 
+def test_keeps_the_key_where_dns_says_which_it_is() -> None:
+    kept = ORDER._replace(reuse_key=True)
+    assert "--reuse-key" in command(kept)
+    assert "--reuse-key" not in command(ORDER)
+    assert kept.settings["reuse_key"] == "True"
+    assert "reuse_key" not in ORDER.settings
+
+
 def test_asks_for_all_names_at_once() -> None:
     asked = command(WEBROOT._replace(names=["MX.example.org", "imap.example.org"]))
     assert asked[:2] == ["certbot", "certonly"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import subprocess
 
@@ -32,6 +33,17 @@ def test_a_shut_door_is_no_failure_and_its_certificate_still_has_days(shut, cert
     assert not answer["changed"]
     assert (door["ok"], door["said"], door["days"]) == (False, "Connection refused", 19)
     assert door["door"] == f"smtp 127.0.0.1:{shut['port']}"
+
+
+def test_says_which_key_is_in_the_certificate(shut, certificate):
+    (door,) = run_module(tls_info, doors=[shut | {"certificate": str(certificate)}])["doors"]
+    public = subprocess.run(
+        ["openssl", "x509", "-noout", "-pubkey", "-in", certificate], check=True, capture_output=True
+    )
+    der = subprocess.run(
+        ["openssl", "pkey", "-pubin", "-outform", "DER"], input=public.stdout, check=True, capture_output=True
+    )
+    assert door["key_digest"] == hashlib.sha256(der.stdout).hexdigest()
 
 
 def test_a_file_without_a_certificate_is_said(shut, tmp_path):

@@ -9,7 +9,7 @@ import spf as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugins.module_utils._courier.spf import SpfError, expand
+from plugins.module_utils._courier.spf import SpfError, expand, lookups, render
 
 HOSTS = {
     ("example.com", "A"): ["192.0.2.1"],
@@ -162,3 +162,46 @@ def test_another_library_lets_the_same_addresses_pass(record, one, two):
         for address in map(str, ipaddress.ip_network("192.0.2.0/27")):
             passes = reference.query(address, "x@example.com", "example.com").check()[0] == "pass"
             assert passes == any(ipaddress.ip_address(address) in network for network in networks), address
+
+
+COUNTED = {
+    "networks take none": ("v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 -all", {}),
+    "what asks takes one": (
+        "v=spf1 a mx:x.example ptr exists:%{i}.x.example -all",
+        {"a": 1, "mx:x.example": 1, "ptr": 1, "exists:%{i}.x.example": 1},
+    ),
+    "what it names takes its own": (
+        "v=spf1 include:two.example redirect=one.example",
+        {"include:two.example": 3, "redirect=one.example": 2},
+    ),
+    "what depends on the message takes one": ("v=spf1 include:%{d}.example -all", {"include:%{d}.example": 1}),
+    "an explanation takes none": ("v=spf1 exp=why.example -all", {}),
+}
+
+
+@pytest.mark.parametrize(("record", "found"), COUNTED.values(), ids=COUNTED)
+def test_counts_lookups(record, found):
+    records = {"one.example": "v=spf1 mx -all", "two.example": "v=spf1 include:one.example -all"}
+    assert lookups(record, "example.com", dns(records)) == found
+
+
+def test_counts_what_is_written_where_nobody_can_be_asked():
+    assert lookups("v=spf1 include:two.example -all", "example.com") == {"include:two.example": 1}
+
+
+def test_counts_no_circle():
+    records = {"a.example": "v=spf1 include:b.example -all", "b.example": "v=spf1 include:a.example -all"}
+    with pytest.raises(SpfError) as refusal:
+        lookups("v=spf1 include:a.example -all", "example.com", dns(records))
+    assert str(refusal.value) == (
+        "the SPF record of b.example goes round in a circle: example.com -> a.example -> b.example -> a.example"
+    )
+
+
+def test_renders_what_it_expands():
+    text = render(["192.0.2.2", "192.0.2.3", "2001:db8::/32", "198.51.100.7"], ["a.example"], "~all")
+    assert text == "v=spf1 ip4:192.0.2.2/31 ip4:198.51.100.7 ip6:2001:db8::/32 include:a.example ~all"
+    records = {"example.com": text, "a.example": "v=spf1 ip4:203.0.113.1 -all"}
+    assert expand("example.com", dns(records)).networks == [
+        "192.0.2.2/31", "198.51.100.7/32", "203.0.113.1/32", "2001:db8::/32"
+    ]  # fmt: skip
