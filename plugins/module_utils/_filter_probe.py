@@ -57,11 +57,16 @@ def prove(path: str, patterns: Sequence[str]) -> str:
 
 def ask(path: str, text: str, queue: str = QUEUE) -> str:
     """What the filter that listens there says to a message."""
+    return hand(path, text.encode("ascii"), _ENVELOPE, queue)[0]
+
+
+def hand(path: str, text: bytes, envelope: str, queue: str) -> tuple[str, bytes]:
+    """What the filter that listens there says to a message, and what it made of the text."""
     owner = pwd.getpwuid(os.stat(queue).st_uid)
     with tempfile.TemporaryDirectory(prefix="probe.", dir=queue) as directory:
         files = [pathlib.Path(directory, name) for name in ("D", "C")]
-        for file, content in zip(files, (text, _ENVELOPE), strict=True):
-            file.write_text(content, encoding="ascii")
+        for file, content in zip(files, (text, envelope.encode("ascii")), strict=True):
+            file.write_bytes(content)
             os.chown(file, owner.pw_uid, owner.pw_gid)
         os.chown(directory, owner.pw_uid, owner.pw_gid)
         with socket.socket(socket.AF_UNIX) as connection:
@@ -69,4 +74,5 @@ def ask(path: str, text: str, queue: str = QUEUE) -> str:
             connection.connect(path)
             connection.sendall("".join(f"{file}\n" for file in files).encode() + b"\n")
             with connection.makefile("rb") as answer:
-                return answer.readline().decode(errors="replace").strip()
+                reply = answer.readline().decode(errors="replace").strip()
+        return reply, files[0].read_bytes()

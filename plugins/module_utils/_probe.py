@@ -20,6 +20,7 @@ from io import BufferedRWPair
 from typing import NamedTuple
 
 from ._filter_probe import EICAR, GTUBE, TEXTS, NotRefused, prove
+from ._signer_probe import NotSigned, prove_signer
 
 # Seconds for a connection and for each line of an answer: port 25 is silent while Courier waits for a slow DNS.
 PATIENCE = 10.0
@@ -92,6 +93,7 @@ SOCKETS = {
     "clamd": "/run/clamav/clamd.ctl",
     "spamd": "/run/spamd/spamd.sock",
     "courierfilter": "/var/lib/courier/allfilters/pythonfilter",
+    "zdkimfilter": "/var/lib/courier/allfilters/000-zdkimfilter",
 }
 PROTOCOLS = (*_TALKS, *SOCKETS)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
@@ -106,8 +108,9 @@ SPEC = {
     "socket": {"type": "path"},
     "recognises": {"type": "bool", "default": False},
     "refuses": {"type": "list", "elements": "str", "choices": list(TEXTS), "default": []},
+    "signs": {"type": "str"},
 }
-PORT_REQUIRED = [("protocol", protocol, ("port",)) for protocol in _TALKS]
+PORT_REQUIRED = [*(("protocol", protocol, ("port",)) for protocol in _TALKS), ("protocol", "zdkimfilter", ("signs",))]
 
 
 class NoAnswer(Exception):
@@ -125,6 +128,7 @@ class Endpoint(NamedTuple):
     socket: str | None = None  # for those that listen on a path, when it is not the one of SOCKETS
     recognises: bool = False  # a scanner must know the test pattern of its trade
     refuses: Sequence[str] = ()  # messages that a filter must refuse
+    signs: str | None = None  # the domain whose mail must leave signed
 
     @property
     def path(self) -> str | None:
@@ -147,6 +151,8 @@ def probe(endpoint: Endpoint) -> str:
         if path := endpoint.path:
             if endpoint.protocol == "courierfilter":
                 return f"{endpoint}: {prove(path, endpoint.refuses)}"
+            if endpoint.protocol == "zdkimfilter":
+                return f"{endpoint}: {prove_signer(path, endpoint.signs or '')}"
             if scanner := _SCANNERS.get(endpoint.protocol):
                 _try(path, scanner, endpoint.recognises)
             else:
@@ -157,7 +163,7 @@ def probe(endpoint: Endpoint) -> str:
             return f"{endpoint}{_ask(connection, endpoint)}"
     except OSError as error:
         raise NoAnswer(error.strerror or str(error)) from error
-    except NotRefused as refused:
+    except (NotRefused, NotSigned) as refused:
         raise NoAnswer(str(refused)) from refused
 
 
