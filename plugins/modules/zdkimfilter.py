@@ -10,8 +10,8 @@ short_description: Configure zdkimfilter, and have Courier start it before its o
 version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
-  - Writes C(zdkimfilter.conf) as a whole, and the links by which C(courierfilter) starts zdkimfilter under a name that
-    is before those of other filters. C(filterctl) does the same, and fails where it has been done.
+  - Writes C(zdkimfilter.conf) as a whole, and the link by which C(courierfilter) starts zdkimfilter under a name that
+    is before those of other filters. C(filterctl) knows no other name than that of the program.
   - zdkimfilter does not start with an option that it does not know, and mail then flows unsigned. So names and values
     are compared with what the version has, also with the version that is installed, and where that has a program that
     looks at a configuration, it is asked as well.
@@ -154,11 +154,9 @@ def _conf(params: dict[str, Any]) -> str:
 def _links(params: dict[str, Any]) -> dict[str, str | None]:
     """Links and where they lead, or None where there shall be none."""
     active = os.path.join(params["directory"], "filters/active")
-    named = os.path.join(params["programs"], NAME)
-    running = params["running"]
     return {
-        named: PACKAGE if running else None,
-        os.path.join(active, NAME): named if running else None,
+        # courierfilter starts it by this path, whose name the socket gets.
+        os.path.join(active, NAME): os.path.join(params["programs"], PACKAGE) if params["running"] else None,
         # What the package may have started by itself.
         os.path.join(active, PACKAGE): None,
     }

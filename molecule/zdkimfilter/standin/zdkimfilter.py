@@ -92,7 +92,11 @@ def _sign(text: bytes, login: str, settings: dict[str, str], keys: Path, mood: s
 def serve(connection: socket.socket, settings: dict[str, str]) -> None:
     """Judge the message that submit names."""
     with connection, connection.makefile("r") as asked:
-        text, *controls = iter(lambda: asked.readline().strip(), "")
+        names = list(iter(lambda: asked.readline().strip(), ""))
+        if len(names) < 2:
+            print(f"ALERT:zdkimfilter: found only {len(names)} file name(s)", file=sys.stderr)
+            return
+        text, *controls = names
         envelope = "".join(Path(control).read_text(errors="replace") for control in controls)
         mood = MOOD.read_text().strip() if MOOD.exists() else ""
         reply, changed = answer(Path(text).read_bytes(), envelope, settings, FILTERS / "keys", mood)

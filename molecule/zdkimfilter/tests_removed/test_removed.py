@@ -7,16 +7,15 @@ from __future__ import annotations
 
 
 def test_neither_runs_nor_comes_back(site):
-    assert site.run("pgrep -f filters/.*zdkimfilter").stdout == ""
+    assert site.run("pgrep -f [a]ctive/000-zdkimfilter").stdout == ""
     assert site.run("systemctl is-active courier-zdkimfilter").stdout.strip() == "inactive"
     assert site.run("systemctl is-enabled courier-zdkimfilter").stdout.strip() == "disabled"
 
 
 def test_its_configuration_links_and_socket_have_gone(site):
     assert site.check_output("ls /etc/courier/filters/active") == ""
-    assert site.check_output("ls /var/lib/courier/allfilters") == "pythonfilter"
+    assert "zdkimfilter" not in site.check_output("ls -A /var/lib/courier/allfilters /var/lib/courier/filters")
     assert not site.run("test -e /etc/courier/filters/zdkimfilter.conf").succeeded
-    assert not site.run("test -e /usr/lib/courier/filters/000-zdkimfilter").succeeded
 
 
 def test_mail_is_taken_as_before(site, letter, token, eventually):
@@ -24,6 +23,6 @@ def test_mail_is_taken_as_before(site, letter, token, eventually):
     with site.smtp(site, 587) as smtp:
         smtp.login(*site.accounts["alice"])
         smtp.send_message(letter)
-    command = f"grep -rl {token} /srv/vmail/{site.domain}/bob/Maildir/new"
-    file = eventually(lambda: site.run(command).stdout.strip())
+    where = f"/srv/vmail/{site.domain}/bob/Maildir/new"
+    file = eventually(lambda: site.run("grep -rl %s %s", token, where).stdout).strip()
     assert "DKIM-Signature" not in site.check_output("cat %s", file)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Wait for zdkimfilter, tell systemd when it listens, and have courierfilter start it anew when it has died.
 
-Whoever listens on the socket is known by it, so that no PID file is believed.
+The socket knows who listens, so that no PID file is believed. zdkimfilter notes that it was called and asked nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import sys
 import time
 
 SOCKET = "/var/lib/courier/allfilters/000-zdkimfilter"
-PATIENCE = 30.0  # seconds that it may take to listen
+# Seconds that it may take to listen. courierfilter has waited for it, so it does already, or has died.
+PATIENCE = 10.0
 # Seconds before the next start, so that one that dies at once is not started more often than systemd allows.
 PAUSE = 5.0
 
@@ -27,7 +28,7 @@ def main(path: str = SOCKET, patience: float = PATIENCE, pause: float = PAUSE) -
     """Return when it has died, or was never there."""
     process = _listener(path, time.monotonic() + patience)
     if process is None:
-        print(f"zdkimfilter does not listen on {path}; see what courierfilter says of it", file=sys.stderr)
+        print(f"zdkimfilter does not listen on {path}; what was said last:\n{_said()}", file=sys.stderr)
         return 1
     _notify("READY=1")
     # systemd stops this program before courierfilter, and it then has nothing to do.
@@ -50,6 +51,12 @@ def _listener(path: str, deadline: float) -> int | None:
         except OSError:  # not yet, or no longer
             time.sleep(0.2)
     return None
+
+
+def _said() -> str:
+    """The last words of those that courierfilter has started, for whoever reads the journal of this unit."""
+    journal = ["journalctl", "--no-pager", "--output=cat", "--lines=8", "--unit=courierfilter"]
+    return subprocess.run(journal, check=False, capture_output=True, text=True).stdout.strip()
 
 
 def _wait(process: int) -> None:

@@ -40,7 +40,12 @@ def said(watch, tmp_path, monkeypatch):
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(10)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        monkeypatch.setattr(watch.subprocess, "run", lambda command, check: said.append(" ".join(command)))
+
+        def run(command, **_options):
+            said.append(" ".join(command))
+            return subprocess.CompletedProcess(command, 0, stdout="Invalid name x at line 2\n")
+
+        monkeypatch.setattr(watch.subprocess, "run", run)
         monkeypatch.setattr(watch.signal, "signal", lambda *_: None)
         said.append(systemd)
         yield said
@@ -67,8 +72,10 @@ def test_has_it_started_anew_when_it_dies(watch, said, tmp_path, monkeypatch):
 
 def test_says_that_nobody_listens(watch, said, tmp_path, capsys):
     assert watch.main(str(tmp_path / "socket"), 0.1, 0) == 1
-    assert said[1:] == []
-    assert f"zdkimfilter does not listen on {tmp_path}/socket" in capsys.readouterr().err
+    assert said[1:] == ["journalctl --no-pager --output=cat --lines=8 --unit=courierfilter"]
+    told = capsys.readouterr().err
+    assert f"zdkimfilter does not listen on {tmp_path}/socket" in told
+    assert "Invalid name x at line 2" in told
 
 
 def test_a_socket_that_nobody_serves_is_no_listener(watch, said, tmp_path):
