@@ -235,7 +235,7 @@ def _exposed(key: str) -> Iterator[str]:
     except KeyError:
         return
     readable = (seen.st_uid == courier and mode & 0o400) or (seen.st_gid == group and mode & 0o040)
-    foreign = mode & 0o077 if seen.st_gid not in (group, 0) else mode & 0o007
+    foreign = mode & (0o007 if seen.st_gid == group else 0o077)
     if foreign or seen.st_uid not in (courier, 0):
         yield f"{key} can be read by others than courier (mode {mode:04o}); make it root:courier 0640, and a new key"
     elif not readable:

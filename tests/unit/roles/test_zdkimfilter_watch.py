@@ -63,6 +63,7 @@ def test_has_it_started_anew_when_it_dies(watch, said, tmp_path, monkeypatch):
         assert said[1:] == []  # it lives
         process.stdin.close()
         waited(descriptor)
+        assert process.poll() is not None
 
     monkeypatch.setattr(watch, "_wait", wait)
     assert watch.main(str(tmp_path / "socket"), 10, 0) == 1

@@ -164,6 +164,12 @@ def test_takes_a_key_that_courier_can_read(host, mode):
     assert "msg" not in run(host)
 
 
+def test_refuses_a_key_that_another_group_can_read(host, monkeypatch):
+    another = grp.struct_group(("courier", "x", os.getgid() + 1, []))
+    monkeypatch.setattr(grp, "getgrnam", lambda _name: another)
+    assert "can be read by others than courier (mode 0640)" in run(host, check=True)["msg"]
+
+
 def test_refuses_a_key_that_courier_cannot_read(host):
     key(host, 0o200)
     assert "cannot be read by courier, and mail would leave unsigned" in run(host)["msg"]
