@@ -48,6 +48,7 @@ sanity: python tools  ## Ansible's own checks of the collection
 
 molecule: python engine tools  ## Conversations with real mail servers
 	molecule test
+	molecule test --scenario-name zdkimfilter
 
 .PHONY: bench
 bench: python engine  ## Measure speed and scale, compared with others in the same run

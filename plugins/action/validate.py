@@ -25,6 +25,7 @@ from ..modules import (
     spamassassin,
     userdb,
     values,
+    zdkimfilter,
 )
 
 
@@ -49,6 +50,7 @@ CHECKS = {
     "spamassassin": Check(spamassassin.SPEC, spamassassin.plan),
     "userdb": Check(userdb.SPEC, userdb.plan),
     "values": Check(values.SPEC, values.plan),
+    "zdkimfilter": Check(zdkimfilter.SPEC, zdkimfilter.plan),
 }
 
 

@@ -38,7 +38,7 @@ _ENVELOPE = (
     "OTCPREMOTEIP=192.0.2.1\nusmtp\n"
 )
 _OWN = "sprobe@localhost\nfdns; localhost (localhost [127.0.0.1])\ne\nt\nMprobe\nrprobe@localhost\nR\nN\nulocal\n"
-_SIGNATURE = "DKIM-Signature:"
+_SIGNATURE = b"DKIM-Signature:"
 
 
 class NotRefused(Exception):
@@ -56,7 +56,7 @@ def prove(path: str, patterns: Sequence[str], *, signs: bool = False) -> str:
         raise NotRefused(f"a harmless message should be let in, and the answer was {reply or 'nothing'!r}")
     proved = [f"{pattern} refused" for pattern in patterns] + ["harmless mail let in"]
     if signs:
-        reply, text = hand(path, f"{_HEADER}\nNothing is wrong with this.\n", _OWN)
+        reply, text = hand(path, f"{_HEADER}\nNothing is wrong with this.\n".encode("ascii"), _OWN)
         if not reply.startswith("2") or not text.startswith(_SIGNATURE):
             came = "it was not" if reply.startswith("2") else f"the answer was {reply or 'nothing'!r}"
             raise NotRefused(f"a message of this host's own should be signed, and {came}")
@@ -66,16 +66,16 @@ def prove(path: str, patterns: Sequence[str], *, signs: bool = False) -> str:
 
 def ask(path: str, text: str, queue: str = QUEUE) -> str:
     """What the filter that listens there says to a message of a stranger."""
-    return hand(path, text, _ENVELOPE, queue)[0]
+    return hand(path, text.encode("ascii"), _ENVELOPE, queue)[0]
 
 
-def hand(path: str, text: str, envelope: str, queue: str = QUEUE) -> tuple[str, str]:
-    """What it says to a message, and what the message is then."""
+def hand(path: str, text: bytes, envelope: str, queue: str = QUEUE) -> tuple[str, bytes]:
+    """What the filter that listens there says to a message, and what it made of the text."""
     owner = pwd.getpwuid(os.stat(queue).st_uid)
     with tempfile.TemporaryDirectory(prefix="probe.", dir=queue) as directory:
         files = [pathlib.Path(directory, name) for name in ("D", "C")]
-        for file, content in zip(files, (text, envelope), strict=True):
-            file.write_text(content, encoding="ascii")
+        for file, content in zip(files, (text, envelope.encode("ascii")), strict=True):
+            file.write_bytes(content)
             os.chown(file, owner.pw_uid, owner.pw_gid)
         os.chown(directory, owner.pw_uid, owner.pw_gid)
         with socket.socket(socket.AF_UNIX) as connection:
@@ -84,4 +84,4 @@ def hand(path: str, text: str, envelope: str, queue: str = QUEUE) -> tuple[str, 
             connection.sendall("".join(f"{file}\n" for file in files).encode() + b"\n")
             with connection.makefile("rb") as answer:
                 reply = answer.readline().decode(errors="replace").strip()
-        return reply, files[0].read_text(encoding="utf-8", errors="replace")
+        return reply, files[0].read_bytes()

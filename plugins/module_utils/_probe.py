@@ -20,6 +20,7 @@ from io import BufferedRWPair
 from typing import NamedTuple
 
 from ._filter_probe import EICAR, GTUBE, TEXTS, NotRefused, prove
+from ._signer_probe import NotSigned, prove_signer
 
 # Seconds for a connection and for each line of an answer: port 25 is silent while Courier waits for a slow DNS.
 PATIENCE = 10.0
@@ -93,6 +94,7 @@ SOCKETS = {
     "spamd": "/run/spamd/spamd.sock",
     "courierfilter": "/var/lib/courier/allfilters/pythonfilter",
     "srs": "/run/courier-forward/socket",
+    "zdkimfilter": "/var/lib/courier/allfilters/000-zdkimfilter",
 }
 PROTOCOLS = (*_TALKS, *SOCKETS)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
@@ -108,8 +110,9 @@ SPEC = {
     "recognises": {"type": "bool", "default": False},
     "refuses": {"type": "list", "elements": "str", "choices": list(TEXTS), "default": []},
     "signs": {"type": "bool", "default": False},
+    "domain": {"type": "str"},
 }
-PORT_REQUIRED = [("protocol", protocol, ("port",)) for protocol in _TALKS]
+PORT_REQUIRED = [*(("protocol", protocol, ("port",)) for protocol in _TALKS), ("protocol", "zdkimfilter", ("domain",))]
 
 
 class NoAnswer(Exception):
@@ -128,6 +131,7 @@ class Endpoint(NamedTuple):
     recognises: bool = False  # a scanner must know the test pattern of its trade
     refuses: Sequence[str] = ()  # messages that a filter must refuse
     signs: bool = False  # a filter must sign what programs of this host send
+    domain: str | None = None  # whose mail zdkimfilter must sign
 
     @property
     def path(self) -> str | None:
@@ -152,6 +156,8 @@ def probe(endpoint: Endpoint) -> str:
                 return f"{endpoint}: {prove(path, endpoint.refuses, signs=endpoint.signs)}"
             if endpoint.protocol == "srs":
                 return f"{endpoint}: {_rewrite(path)}"
+            if endpoint.protocol == "zdkimfilter":
+                return f"{endpoint}: {prove_signer(path, endpoint.domain or '')}"
             if scanner := _SCANNERS.get(endpoint.protocol):
                 _try(path, scanner, endpoint.recognises)
             else:
@@ -162,7 +168,7 @@ def probe(endpoint: Endpoint) -> str:
             return f"{endpoint}{_ask(connection, endpoint)}"
     except OSError as error:
         raise NoAnswer(error.strerror or str(error)) from error
-    except NotRefused as refused:
+    except (NotRefused, NotSigned) as refused:
         raise NoAnswer(str(refused)) from refused
 
 

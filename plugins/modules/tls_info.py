@@ -21,9 +21,10 @@ options:
       protocol:
         description:
           - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
-            whether they are there, and V(courierfilter) for its verdict on messages.
+            whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
+            know again, and one that is forged, and V(zdkimfilter) for a signature.
         type: str
-        choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter]
+        choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter]
         required: true
       address:
         description: The address, IPv4 or IPv6.
@@ -42,9 +43,10 @@ options:
         type: path
       socket:
         description:
-          - Where V(authdaemon), V(clamd), V(spamd) and V(courierfilter) listen, if not on
-            V(/run/courier/authdaemon/socket), V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock) and
-            V(/var/lib/courier/allfilters/pythonfilter).
+          - Where V(authdaemon), V(clamd), V(spamd), V(courierfilter), V(srs) and V(zdkimfilter) listen, if not on
+            V(/run/courier/authdaemon/socket), V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock),
+            V(/var/lib/courier/allfilters/pythonfilter), V(/run/courier-forward/socket) and
+            V(/var/lib/courier/allfilters/000-zdkimfilter).
         type: path
       recognises:
         description:
@@ -64,6 +66,12 @@ options:
         description: Whether a filter must sign what a program of this host sends (DKIM).
         type: bool
         default: false
+      domain:
+        description:
+          - The domain whose mail V(zdkimfilter) must sign when somebody of it has logged in; needed by it. The
+            signature must verify with the record that is beside the key, and where DNS publishes that,
+            zdkimfilter must verify it too, and refute it when the text has changed.
+        type: str
 attributes:
   check_mode:
     support: full

@@ -51,6 +51,9 @@ options:
   values:
     description: Arguments of M(courier.mail.values).
     type: dict
+  zdkimfilter:
+    description: Arguments of M(courier.mail.zdkimfilter).
+    type: dict
 attributes:
   action:
     support: full

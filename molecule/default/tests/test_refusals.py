@@ -33,6 +33,31 @@ def dkim(selector, *kind):
 NAME = ("-subj", "/CN=mx1.example.com", "-addext", "subjectAltName=DNS:mx1.example.com")
 
 REFUSED = {
+    "two signers": (
+        {"mail_signer": "zdkimfilter", "mail_filters": ["log", "authenticate"], "zdkimfilter_package": {"deb": "x"}},
+        "mail_signer is zdkimfilter, and mail_filters has authenticate, which would do the same again",
+    ),
+    "zdkimfilter from nowhere": (
+        {"mail_signer": "zdkimfilter"},
+        "zdkimfilter_package has nothing, and Debian has no zdkimfilter",
+    ),
+    "an option that the version of zdkimfilter lacks": (
+        {
+            "mail_signer": "zdkimfilter",
+            "zdkimfilter_package": {"deb": "zdkimfilter_2.0-1_amd64.deb"},
+            "zdkimfilter_options": {"honour_dmarc": True},
+        },
+        "zdkimfilter 2.0 has no option honour_dmarc; did you mean honor_dmarc?",
+    ),
+    "addresses that Courier would rewrite before zdkimfilter": (
+        {
+            "mail_signer": "zdkimfilter",
+            "zdkimfilter_package": {"deb": "zdkimfilter_2.0-1_amd64.deb"},
+            "courier_mta_esmtpd": {"NOADDRREWRITE": "0"},
+        },
+        "mail_signer is zdkimfilter, which verifies nothing right without these: NOADDRREWRITE",
+    ),
+    "a signer that there is not": ({"mail_signer": "opendkim"}, "mail_signer is 'opendkim'; write filters"),
     "account in a foreign domain": (
         {"mail_accounts": [{"address": "zoe@example.net", "password_hash": HASH}]},
         "zoe@example.net: example.net is not a hosted domain",
