@@ -111,8 +111,8 @@ def sign(message: Message, domain: str, keys: Sequence[Key]) -> list[bytes]:
 def signature(fields: Sequence[Field], digest: bytes, domain: str, key: Key) -> bytes:
     """The field for a header and the hash of a body."""
     # Not at the top: the settings of filters are checked where there is no such library.
-    from dkim import DKIM  # noqa: PLC0415
-    from dkim.canonicalization import CanonicalizationPolicy  # noqa: PLC0415
+    from dkim import DKIM
+    from dkim.canonicalization import CanonicalizationPolicy
 
     algorithm = f"{key.algorithm}-sha256".encode()
     names = signed(fields)
@@ -148,7 +148,7 @@ def signed(fields: Sequence[Field]) -> list[str]:
 
 def secret(key: Key) -> Any:
     """A private key as the library takes it. Raises Down."""
-    from dkim.crypto import UnparsableKeyError, parse_private_key  # noqa: PLC0415
+    from dkim.crypto import UnparsableKeyError, parse_private_key
 
     try:
         with open(key.path, encoding="ascii") as stream:
@@ -156,7 +156,7 @@ def secret(key: Key) -> Any:
         der = base64.b64decode(found[1]) if found else b""
         if key.algorithm == "rsa":
             return parse_private_key(der)
-        from nacl.signing import SigningKey  # noqa: PLC0415
+        from nacl.signing import SigningKey
 
         if not der.startswith(_SEED_BEGIN):
             raise ValueError("this is no Ed25519 key")

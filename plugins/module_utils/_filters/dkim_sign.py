@@ -93,8 +93,8 @@ class Filter:
 
 def _needed() -> None:
     """What signing needs is there; where it is not, the filter is down from its start."""
-    import dkim  # noqa: F401, PLC0415 # pylint: disable=unused-import
-    import nacl.signing  # noqa: F401, PLC0415 # pylint: disable=unused-import
+    import dkim  # noqa: F401 # pylint: disable=unused-import
+    import nacl.signing  # noqa: F401 # pylint: disable=unused-import
 
 
 def _passed_on(message: Message) -> bool:
