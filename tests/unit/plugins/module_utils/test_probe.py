@@ -51,6 +51,7 @@ ANSWERED = {
 }
 
 # What is said to scanners, what they answer when all is well, and the name of their test pattern.
+FILTERS = ("courierfilter", "zdkimfilter")
 SCANNERS = {
     "clamd": (b"zPING\0", b"PONG\0", b"zINSTREAM\0", b"stream: Win.Test.EICAR_HDB-1 FOUND\0", "EICAR"),
     "spamd": (
@@ -385,8 +386,8 @@ def test_a_scan_says_how_long_it_is(path):
 
 
 def test_every_protocol_is_tested():
-    # The last is tested with what it asks.
-    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, "courierfilter", "srs"} == set(PROTOCOLS)
+    # Filters are tested with what they are asked.
+    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, *FILTERS, "srs"} == set(PROTOCOLS)
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
 
@@ -450,7 +451,7 @@ def test_a_closed_port_is_no_answer(path):
     assert refusal(Endpoint("authdaemon", socket=path)) == "No such file or directory"
 
 
-@pytest.mark.parametrize("protocol", [protocol for protocol in PROTOCOLS if protocol != "courierfilter"])
+@pytest.mark.parametrize("protocol", [protocol for protocol in PROTOCOLS if protocol not in FILTERS])
 def test_silence_is_no_answer(monkeypatch, path, protocol):
     monkeypatch.setattr(_probe, "PATIENCE", 0.05)
     listener, endpoint = listen(Endpoint(protocol, socket=path))
