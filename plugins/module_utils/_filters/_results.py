@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -48,8 +47,7 @@ def spf(message: Message) -> Spf:
 
 def server(value: str) -> str | None:
     """Who wrote a field (its authserv-id) in the one spelling, or None where nobody can tell."""
-    text = unicodedata.normalize("NFKC", value.encode("ascii", "surrogateescape").decode("utf-8", "replace"))
-    rest = _skipped(text)
+    rest = _skipped(value.encode("ascii", "surrogateescape").decode("utf-8", "replace"))
     quoted = re.match(r'"((?:[^"\\]|\\.)*)"', rest or "")
     plain = re.match(r'[^\s;()"]+', rest or "")
     if quoted:

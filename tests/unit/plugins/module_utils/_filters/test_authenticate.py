@@ -201,6 +201,14 @@ def test_how_far_a_policy_is_followed(ask, dns, given, wanted, action, junk):
     assert "dmarc=fail (p=" in field(mail)
 
 
+def test_the_field_says_why_something_else_is_done(ask, dns):
+    dns.text("_dmarc.author.example.net", "v=DMARC1; p=quarantine")
+    given = {"exceptions": {"author.example.net": "quarantine"}}
+    assert field(ask(text(spf="fail"), **given)[1]).count("(p=quarantine dis=quarantine)") == 1
+    dns.text("_dmarc.author.example.net", "v=DMARC1; p=reject")
+    assert "(p=reject dis=quarantine local_policy: exception)" in field(ask(text(spf="fail"), **given)[1])
+
+
 @pytest.mark.parametrize(("drawn", "action", "junk"), [(19, "refuse", False), (20, "pass", True)])
 def test_pct(ask, dns, monkeypatch, drawn, action, junk):
     monkeypatch.setattr(random, "randrange", lambda _most: drawn)
@@ -289,6 +297,7 @@ FORGED = [
     "mx1.example.com(x); dmarc=pass",
     "mx2.example.com; dmarc=pass",
     "\uff4dx1.example.com; dmarc=pass",
+    "mx1.exam\u00adple.com; dmarc=pass",
     "",
     "; dmarc=pass",
     "(never ends mx1.example.com; dmarc=pass",
