@@ -256,7 +256,7 @@ class TestFrom:
         signature = dkim.sign(text, f"s{token}".encode(), domain.encode(), private, canonicalize=simple)
         with site.call(foreign, 25) as smtp:
             smtp.sendmail(
-                f"bob@shield-reject.example.net", [f"left@{site.domain}"], signature + text, ["BODY=8BITMIME"]
+                "bob@shield-reject.example.net", [f"left@{site.domain}"], signature + text, ["BODY=8BITMIME"]
             )
         (copy,) = came()
         assert copy["X-Courier-Mail-Shielded"] is None
