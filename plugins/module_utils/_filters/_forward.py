@@ -59,7 +59,7 @@ _SENDMAIL_SECONDS = 900
 _LINE = 1 << 16
 _READ_SECONDS = 60
 _REST_SECONDS = 5
-_AT_ONCE = 6  # messages; each is in memory
+_AT_ONCE = 4  # messages; each is in memory
 _PEER = struct.Struct("3i")
 
 
