@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import smtplib
+import subprocess
 from email.utils import parseaddr
 
+import dkim
 import pytest
 
 SERVICE = "/run/courier-forward/socket"
@@ -213,6 +215,13 @@ class TestSecrets:
 
 
 class TestFrom:
+    @pytest.fixture(scope="class")
+    def key(self):
+        """Somebody's private key, and what he publishes."""
+        made = subprocess.run(["openssl", "genrsa", "2048"], check=True, capture_output=True).stdout
+        shown = subprocess.run(["openssl", "rsa", "-pubout"], check=True, capture_output=True, input=made).stdout
+        return made, f"v=DKIM1; k=rsa; p={''.join(shown.decode().splitlines()[1:-1])}"
+
     @pytest.fixture
     def pass_on(self, site, send, came):
         """Have a message passed on that only SPF proves to be of its author's domain."""
@@ -229,6 +238,31 @@ class TestFrom:
         assert parseaddr(str(copy["From"])) == (f"Böb via {site.domain}", f"left@{site.domain}")
         assert copy["Reply-To"] == copy["X-Original-From"] == f"Böb <bob@shield-{policy}.example.net>"
         assert copy["X-Courier-Mail-Shielded"]
+
+    def test_stays_where_a_signature_holds(self, site, foreign, host_named, came, token, key):
+        private, public = key
+        selector = f"s{token}._domainkey.shield-reject.example.net"
+        record = f'{selector} 60 TXT "{public[:200]}" "{public[200:]}"'
+        host_named("dns.example.net").check_output(
+            "echo %s | nsupdate", f"server 127.0.0.1\nzone example.net\nupdate add {record}\nsend"
+        )
+        # With what is easily broken on the way: folds, blanks, bytes beyond ASCII, long lines.
+        text = (
+            f"From: =?utf-8?q?B=C3=B6b?= <bob@shield-reject.example.net>\r\nSubject:  About\r\n\t{token} \r\n"
+            f"X-Odd:a  b\t\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            f"Content-Transfer-Encoding: 8bit\r\n\r\n.dots \r\n\r\nBöb  \t\r\n{900 * 'x'}\r\n\r\n\r\n"
+        ).encode()
+        domain, simple = "shield-reject.example.net", (b"simple", b"simple")
+        signature = dkim.sign(text, f"s{token}".encode(), domain.encode(), private, canonicalize=simple)
+        with site.call(foreign, 25) as smtp:
+            smtp.sendmail(
+                "bob@shield-reject.example.net", [f"left@{site.domain}"], signature + text, ["BODY=8BITMIME"]
+            )
+        (copy,) = came()
+        assert copy["X-Courier-Mail-Shielded"] is None
+        (path,) = foreign.check_output("grep -rl %s /home/mailbox/Maildir/new", token).split()
+        whole = foreign.run("cat %s", path).stdout_bytes
+        assert dkim.verify(whole, dnsfunc=lambda _name, timeout=0: public.encode())
 
     def test_stays_where_nobody_minds(self, pass_on):
         copy = pass_on("shield-none")

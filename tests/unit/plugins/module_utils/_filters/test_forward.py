@@ -169,13 +169,13 @@ class TestSendmail:
 
     def test_gets_the_message_whole_and_leaves_it_alone(self, sendmail):
         directory = sendmail('cat >"${0%/*}/text"; env >"${0%/*}/env"; printf "%s\\n" "$@" >"${0%/*}/arguments"')
-        _forward.sendmail("SRS0-x@mx1.example.com", ["-a@example.net"], TEXT)
+        _forward.sendmail("SRS0-x@mx1.example.com", ["-t@example.net", "b@example.net"], TEXT)
         assert (directory / "text").read_bytes() == TEXT
         assert (directory / "arguments").read_text().splitlines() == [
             "-f",
             "SRS0-x@mx1.example.com",
-            "--",
-            "-a@example.net",
+            '"-t"@example.net',
+            "b@example.net",
         ]
         assert "NOADDRREWRITE=2" in (directory / "env").read_text()
 
