@@ -16,18 +16,22 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 SOCKET = "/var/lib/courier/allfilters/000-zdkimfilter"
 # Seconds that it may take to listen. courierfilter has waited for it, so it does already, or has died.
 PATIENCE = 10.0
 # Seconds before the next start, so that one that dies at once is not started more often than systemd allows.
 PAUSE = 5.0
+# Has the time at which it was not there, for the role: courierfilter is then to start anew, though nothing has changed.
+FAILED = "failed"
 
 
 def main(path: str = SOCKET, patience: float = PATIENCE, pause: float = PAUSE) -> int:
     """Return when it has died, or was never there."""
     process = _listener(path, time.monotonic() + patience)
     if process is None:
+        Path(os.environ.get("RUNTIME_DIRECTORY", "/nonexistent"), FAILED).touch()
         print(f"zdkimfilter does not listen on {path}; what was said last:\n{_said()}", file=sys.stderr)
         return 1
     _notify("READY=1")

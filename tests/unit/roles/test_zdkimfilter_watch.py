@@ -40,6 +40,7 @@ def said(watch, tmp_path, monkeypatch):
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(10)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
 
         def run(command, **_options):
             said.append(" ".join(command))
@@ -77,6 +78,7 @@ def test_says_that_nobody_listens(watch, said, tmp_path, capsys):
     told = capsys.readouterr().err
     assert f"zdkimfilter does not listen on {tmp_path}/socket" in told
     assert "Invalid name x at line 2" in told
+    assert (tmp_path / "failed").exists()  # which has the role start courierfilter anew
 
 
 def test_a_socket_that_nobody_serves_is_no_listener(watch, said, tmp_path):
