@@ -50,8 +50,9 @@ ANSWERED = {
     "POP3 TLS": ("pop3", "implicit", POP3, ["CAPA", "QUIT"]),
 }
 
-# What is said to scanners, what they answer when all is well, and the name of their test pattern.
 FILTERS = ("courierfilter", "zdkimfilter")
+
+# What is said to scanners, what they answer when all is well, and the name of their test pattern.
 SCANNERS = {
     "clamd": (b"zPING\0", b"PONG\0", b"zINSTREAM\0", b"stream: Win.Test.EICAR_HDB-1 FOUND\0", "EICAR"),
     "spamd": (
