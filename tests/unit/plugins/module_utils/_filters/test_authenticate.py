@@ -429,6 +429,12 @@ def test_refuses_settings_without_sense(given, complaint):
         build(Settings, given)
 
 
+def test_a_library_that_is_missing_is_noticed_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nacl.signing", None)
+    with pytest.raises(ImportError):
+        Filter(Settings(host=HOST))
+
+
 def test_trust_is_what_smtpaccess_says(monkeypatch):
     package, config = types.ModuleType("courier"), types.ModuleType("courier.config")
     found = {"192.0.2.7": "", "192.0.2.8": "511 no"}
