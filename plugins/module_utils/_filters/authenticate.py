@@ -30,7 +30,7 @@ from ._verdict import PASS, Outcome, Verdict, defer, refuse
 
 _WHAT = {"reject": ("reject", "quarantine", "report"), "quarantine": ("quarantine", "report")}
 _LARGE = 1 << 20  # bytes; a message is in memory several times while its signatures are verified
-_LARGE_AT_A_TIME = 4
+_LARGE_AT_A_TIME = 2
 _LIBRARIES = ("authres.arc", "authres.dmarc", "dkim", "dns.resolver", "nacl.signing")
 _HARDNESS = ("report", "quarantine", "reject")
 
