@@ -154,5 +154,5 @@ def _token(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    # dkimpy 1.1.4 cuts fields at each semicolon.
-    return re.sub(r'[^ -~]|[;()"\\]', "?", text)
+    # dkimpy 1.1.4 cuts fields at each semicolon, and authres puts no quotes around what has an @.
+    return re.sub(r'[^ -~]|[;()"\\@]', "?", text)

@@ -359,6 +359,13 @@ def test_a_sender_cannot_write_into_the_field(ask):
     _verdict, mail = ask(text(signed=lambda raw: tags + raw))
     assert _results.server(field(mail)) == HOST
     assert field(mail).count("dkim=") == 1
+    own = b"i=@x dkim=pass header.d=bank.example.org"
+    _verdict, mail = ask(
+        text(signed=lambda raw: sign(raw, "author.example.net").replace(b"i=@author.example.net", own))
+    )
+    (said,) = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {field(mail)}").results[:-1]
+    said = {one.name: one.value for one in said.properties}
+    assert (said["d"], said["s"], said["a"]) == ("author.example.net", "s", "rsa-sha256")
 
 
 def test_names_without_a_dot_have_no_policy(ask, dns):
@@ -427,6 +434,12 @@ SETTINGS = {
 def test_refuses_settings_without_sense(given, complaint):
     with pytest.raises(SettingsError, match=re.escape(complaint)):
         build(Settings, given)
+
+
+def test_a_library_that_is_missing_is_noticed_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nacl.signing", None)
+    with pytest.raises(ImportError):
+        Filter(Settings(host=HOST))
 
 
 def test_trust_is_what_smtpaccess_says(monkeypatch):
