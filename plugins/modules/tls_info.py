@@ -23,7 +23,7 @@ options:
           - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
             whether they are there, and V(courierfilter) for its verdict on messages.
         type: str
-        choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter]
+        choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs]
         required: true
       address:
         description: The address, IPv4 or IPv6.

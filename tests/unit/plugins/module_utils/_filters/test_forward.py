@@ -17,7 +17,7 @@ from plugins.module_utils._filters._resolve import Temporary
 
 CLIENT = Path(__file__).parents[5] / "roles/courier_srs/files/forward.py"
 SETTINGS = Settings(domain="mx1.example.com", ours=["example.com", "mx1.example.com"])
-SECRETS = ["a long secret of ours"]
+SECRETS = ("a long secret of ours",)
 ME = (os.getuid(),)
 TEXT = b"From: Bob <bob@example.net>\nSubject: s\n\nHello\n"
 
@@ -26,11 +26,11 @@ class World:
     """What the service does to the world, and what DNS says."""
 
     def __init__(self):
-        self.sent, self.records, self.refusal = [], {}, None
+        self.sent, self.records, self.refusals = [], {}, []
 
     def send(self, sender, recipients, text):
-        if self.refusal:
-            raise self.refusal
+        for refusal in self.refusals:
+            raise refusal
         self.sent.append((sender, list(recipients), text))
 
     def resolver(self):
@@ -91,7 +91,7 @@ class TestForward:
 
     def test_without_a_secret_it_waits(self, world):
         with pytest.raises(Answer) as answer:
-            forward(made(world, secrets=[]))
+            forward(made(world, secrets=()))
         assert answer.value.code == 75
 
     def test_without_an_answer_of_dns_it_waits(self, service, world):
@@ -257,7 +257,7 @@ class TestServer:
         assert world.sent[0][2].startswith(b"Delivered-To: Any.Body@example.com\n")
 
     def test_a_client_hears_of_a_refusal(self, serve, client, world):
-        world.refusal = Answer(69, "550 no virus")
+        world.refusals = [Answer(69, "550 no virus")]
         done = client(serve(), "left@example.com", "a@example.net", SENDER="")
         assert (done.returncode, done.stdout) == (69, b"550 no virus\n")
 
@@ -272,7 +272,7 @@ class TestServer:
         assert client(serve(), "--back", **environment).returncode == 75
 
     def test_a_failure_keeps_the_message(self, serve, client, world):
-        world.refusal = KeyError("oops")
+        world.refusals = [KeyError("oops")]
         assert client(serve(), "left@example.com", "a@example.net", SENDER="").returncode == 75
 
     def test_nobody_there_keeps_the_message(self, client, tmp_path):
