@@ -251,6 +251,14 @@ REFUSED = {
         {"mail_filter_settings": {"spamd": {"reject_scor": 3}}},
         "filter spamd: there is no setting reject_scor; did you mean reject_score?",
     ),
+    "policy that is followed in a way that there is not": (
+        {"mail_dmarc": {"reject": "refuse"}},
+        "filter authenticate: reject is 'refuse'; write reject or quarantine or report",
+    ),
+    "result of SPF by another name": (
+        {"mail_spf": {"mailfrom": ["pass", "temperror"]}},
+        "mail_spf: mailfrom: there is no result 'temperror' for Courier; write error",
+    ),
     "names of files that do not compile": (
         {"mail_filter_settings": {"attachments": {"patterns": ["(exe"]}}},
         "filter attachments: patterns: the regular expression '(exe' does not compile",

@@ -40,6 +40,8 @@ _SPF_OPTIONS = {
     "from": "BOFHSPFFROM",
     "hard_errors": "BOFHSPFHARDERROR",
 }
+# What RFC 7208 calls otherwise.
+_COURIERS = {"temperror": "error", "permerror": "unknown", "off": "[] for no check"}
 _SPF_CHECKS = ("BOFHSPFFROM", "BOFHSPFHELO", "BOFHSPFMAILFROM")
 _OPTION = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 
@@ -89,10 +91,14 @@ def spf_rules(checks: Mapping[str, Sequence[str]]) -> list[str]:
     if unknown:
         raise BofhError(f"mail_spf: nothing of SPF is called {unknown[0]}; write {', '.join(_SPF_OPTIONS)}")
     for name, words in checks.items():
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        if not isinstance(words, list):
             raise BofhError(
                 f"mail_spf: {name} is {words!r}; write a list of results, such as [pass, none], or [] for no check"
             )
+        for word in words:
+            if word == "off" or word not in _OPTIONS[_SPF_OPTIONS[name]]:
+                instead = _COURIERS.get(str(word)) or ", ".join(sorted(_OPTIONS[_SPF_OPTIONS[name]] - {"off"}))
+                raise BofhError(f"mail_spf: {name}: there is no result {word!r} for Courier; write {instead}")
     lines = [f"opt {option}={','.join(checks[name])}" for name, option in _SPF_OPTIONS.items() if checks.get(name)]
     # Whoever may relay is ours, and the SPF of his domain does not name where he is.
     return ["opt BOFHSPFTRUSTME=1", *lines] if lines else []

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -48,8 +47,7 @@ def spf(message: Message) -> Spf:
 
 def server(value: str) -> str | None:
     """Who wrote a field (its authserv-id) in the one spelling, or None where nobody can tell."""
-    text = unicodedata.normalize("NFKC", value.encode("ascii", "surrogateescape").decode("utf-8", "replace"))
-    rest = _skipped(text)
+    rest = _skipped(value.encode("ascii", "surrogateescape").decode("utf-8", "replace"))
     quoted = re.match(r'"((?:[^"\\]|\\.)*)"', rest or "")
     plain = re.match(r'[^\s;()"]+', rest or "")
     if quoted:
@@ -156,5 +154,5 @@ def _token(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    # dkimpy 1.1.4 cuts fields at each semicolon.
-    return re.sub(r'[^ -~]|[;()"\\]', "?", text)
+    # dkimpy 1.1.4 cuts fields at each semicolon, and authres puts no quotes around what has an @.
+    return re.sub(r'[^ -~]|[;()"\\@]', "?", text)

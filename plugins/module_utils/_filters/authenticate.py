@@ -10,6 +10,7 @@ the whitelists: trusted peers get the field, and nothing is done to their mail.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import random
 import re
 import threading
@@ -29,7 +30,8 @@ from ._verdict import PASS, Outcome, Verdict, defer, refuse
 
 _WHAT = {"reject": ("reject", "quarantine", "report"), "quarantine": ("quarantine", "report")}
 _LARGE = 1 << 20  # bytes; a message is in memory several times while its signatures are verified
-_LARGE_AT_A_TIME = 4
+_LARGE_AT_A_TIME = 2
+_LIBRARIES = ("authres.arc", "authres.dmarc", "dkim", "dns.resolver", "nacl.signing")
 _HARDNESS = ("report", "quarantine", "reject")
 
 
@@ -120,6 +122,10 @@ class Filter:
     def __init__(self, settings: Settings, resolver: Callable[[], Ask] = Resolver) -> None:
         self._settings = settings
         self._resolver = resolver
+        # What is missing, or takes long, shall not wait for a message.
+        for name in _LIBRARIES:
+            importlib.import_module(name)
+        _dmarc.organisational("example.net")
         self._mailboxes = _addresses.Read(settings.known)
         self._store = _store.Store(settings.store) if settings.reports else None
         self._large = threading.BoundedSemaphore(_LARGE_AT_A_TIME)

@@ -174,7 +174,16 @@ NO_SPF = {
     ),
     "a word": ({"mailfrom": "all"}, r"mailfrom is 'all'; write a list of results, such as \[pass, none\]"),
     "off": ({"from": False}, r"from is False; write a list"),
-    "a number": ({"from": [1]}, r"from is \[1\]; write a list"),
+    "a number": ({"from": [1]}, "from: there is no result 1 for Courier; write all, allowok, error, fail, mailfromok"),
+    "a word of the RFC": (
+        {"mailfrom": ["pass", "temperror"]},
+        "there is no result 'temperror' for Courier; write error",
+    ),
+    "a result that is a check": (
+        {"hard_errors": ["all"]},
+        "hard_errors: there is no result 'all' for Courier; write err",
+    ),
+    "a list of off": ({"helo": ["off"]}, r"there is no result 'off' for Courier; write \[\] for no check"),
 }
 
 
@@ -182,8 +191,3 @@ NO_SPF = {
 def test_refuses_checks_of_spf_that_there_are_not(checks, sentence):
     with pytest.raises(BofhError, match=f"^mail_spf: .*{sentence}"):
         spf_rules(checks)
-
-
-def test_results_of_spf_are_called_as_courier_calls_them():
-    with pytest.raises(BofhError, match="words out of all, allowok, error, fail"):
-        render(spf_rules({"mailfrom": ["temperror"]}))

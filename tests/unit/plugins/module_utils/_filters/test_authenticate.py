@@ -201,6 +201,14 @@ def test_how_far_a_policy_is_followed(ask, dns, given, wanted, action, junk):
     assert "dmarc=fail (p=" in field(mail)
 
 
+def test_the_field_says_why_something_else_is_done(ask, dns):
+    dns.text("_dmarc.author.example.net", "v=DMARC1; p=quarantine")
+    given = {"exceptions": {"author.example.net": "quarantine"}}
+    assert field(ask(text(spf="fail"), **given)[1]).count("(p=quarantine dis=quarantine)") == 1
+    dns.text("_dmarc.author.example.net", "v=DMARC1; p=reject")
+    assert "(p=reject dis=quarantine local_policy: exception)" in field(ask(text(spf="fail"), **given)[1])
+
+
 @pytest.mark.parametrize(("drawn", "action", "junk"), [(19, "refuse", False), (20, "pass", True)])
 def test_pct(ask, dns, monkeypatch, drawn, action, junk):
     monkeypatch.setattr(random, "randrange", lambda _most: drawn)
@@ -289,6 +297,7 @@ FORGED = [
     "mx1.example.com(x); dmarc=pass",
     "mx2.example.com; dmarc=pass",
     "\uff4dx1.example.com; dmarc=pass",
+    "mx1.exam\u00adple.com; dmarc=pass",
     "",
     "; dmarc=pass",
     "(never ends mx1.example.com; dmarc=pass",
@@ -350,6 +359,13 @@ def test_a_sender_cannot_write_into_the_field(ask):
     _verdict, mail = ask(text(signed=lambda raw: tags + raw))
     assert _results.server(field(mail)) == HOST
     assert field(mail).count("dkim=") == 1
+    own = b"i=@x dkim=pass header.d=bank.example.org"
+    _verdict, mail = ask(
+        text(signed=lambda raw: sign(raw, "author.example.net").replace(b"i=@author.example.net", own))
+    )
+    (said,) = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {field(mail)}").results[:-1]
+    said = {one.name: one.value for one in said.properties}
+    assert (said["d"], said["s"], said["a"]) == ("author.example.net", "s", "rsa-sha256")
 
 
 def test_names_without_a_dot_have_no_policy(ask, dns):
@@ -418,6 +434,12 @@ SETTINGS = {
 def test_refuses_settings_without_sense(given, complaint):
     with pytest.raises(SettingsError, match=re.escape(complaint)):
         build(Settings, given)
+
+
+def test_a_library_that_is_missing_is_noticed_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nacl.signing", None)
+    with pytest.raises(ImportError):
+        Filter(Settings(host=HOST))
 
 
 def test_trust_is_what_smtpaccess_says(monkeypatch):

@@ -121,6 +121,7 @@ FROM = {
     "a group": (["Us: ann@example.net, bob@example.org;"], ["example.net", "example.org"]),
     "another alphabet": (["x@b\udcc3\udcbccher.example.net"], ["xn--bcher-kva.example.net"]),
     "an encoded name": (["=?utf-8?q?eve=40example=2Eorg?= <ann@example.net>"], ["example.net"]),
+    "a name in quotes as local part": (['"a b"@example.net'], ["example.net"]),
     "a source route": (["<@example.org:ann@example.net>"], ["example.net"]),
     "two brackets": (["<ann@example.net> <eve@example.org>"], ["example.net", "example.org"]),
     "nothing": (["Ann"], "From has no address"),
@@ -135,6 +136,12 @@ FROM = {
 def test_authors(values, expected):
     found = _dmarc.authors(values)
     assert (found.problem or found.domains) == expected
+
+
+def test_authors_are_found_where_python_sees_none(monkeypatch):
+    # It is strict since 3.13, and says nothing of what is odd.
+    monkeypatch.setattr(_dmarc, "getaddresses", lambda _values: [("", "")])
+    assert _dmarc.authors(["ceo@example.org <ann@example.net>"]).domains == ["example.org", "example.net"]
 
 
 def test_pct_softens():

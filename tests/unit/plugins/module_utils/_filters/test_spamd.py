@@ -139,6 +139,12 @@ RULES = {
         [ALICE, BOB],
         [BOB, "alice-junk@example.com"],
     ),
+    "one who is off, whose Junk gets it already": (
+        1000,
+        {"recipients": {ALICE: {"off": True}}},
+        ["alice-junk@example.com"],
+        ["alice-junk@example.com"],
+    ),
     "one who is off is not refused": (1000, {"recipients": {ALICE: {"off": True}}}, [ALICE], [ALICE]),
     "an exception for a domain": (1000, {"recipients": {"@example.com": {"off": True}}}, [ALICE], [ALICE]),
     "the address wins over its domain": (
