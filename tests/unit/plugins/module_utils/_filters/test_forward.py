@@ -200,6 +200,39 @@ class TestSecrets:
         assert "srs-secrets" in capsys.readouterr().err
 
 
+class TestMaking:
+    @pytest.fixture
+    def environment(self, tmp_path):
+        (tmp_path / "srs-secrets").write_text("a long secret of ours\n")
+        return {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+    @pytest.fixture
+    def configuration(self, tmp_path):
+        path = tmp_path / "forward.json"
+        path.write_text('{"domain": "mx1.example.com", "users": ["courier"]}')
+        return path
+
+    def test_takes_what_the_role_wrote(self, configuration, environment):
+        service, users = _forward.made(str(configuration), environment)
+        assert users == ["courier"]
+        assert service.answer(["rewrite", "bob@example.net"], bytes).startswith("SRS0-")
+
+    @pytest.mark.parametrize("text", ["", "{}", '{"domain": 1}', '{"domain": "x", "ours_": []}'])
+    def test_answers_where_the_configuration_makes_no_sense(self, configuration, environment, text):
+        configuration.write_text(text)
+        service, _users = _forward.made(str(configuration), environment)
+        with pytest.raises(Answer) as answer:
+            service.answer(["rewrite", "bob@example.net"], bytes)
+        assert answer.value.code == 75
+
+    def test_answers_where_a_library_is_missing(self, configuration, environment, monkeypatch):
+        monkeypatch.setattr(_forward, "_LIBRARIES", ("no_such_library",))
+        service, users = _forward.made(str(configuration), environment)
+        assert users == ["courier"]
+        with pytest.raises(Answer, match="no_such_library"):
+            service.answer(["rewrite", "bob@example.net"], bytes)
+
+
 class TestServer:
     @pytest.fixture
     def serve(self, tmp_path, service):
@@ -243,7 +276,7 @@ class TestServer:
 
     def test_strangers_may_not_ask(self, serve):
         code, said = ask(serve(allowed=[4]), ["rewrite", "bob@example.net"], 5)
-        assert code == 77
+        assert code == 75
         assert "may not ask" in said
 
     def test_a_client_hands_a_message_over(self, serve, client, world):
