@@ -211,7 +211,7 @@ class TestSecrets:
             "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/courier-forward/socket'); "
             "s.sendall(b'rewrite\\0a@example.net\\n'); s.shutdown(1); print(s.makefile().read())"
         )
-        assert site.check_output("setpriv --reuid=nobody --clear-groups python3 -c %s", program).startswith("77 ")
+        assert site.check_output("setpriv --reuid=nobody --clear-groups python3 -c %s", program).startswith("75 user")
 
 
 class TestFrom:
@@ -255,9 +255,7 @@ class TestFrom:
         domain, simple = "shield-reject.example.net", (b"simple", b"simple")
         signature = dkim.sign(text, f"s{token}".encode(), domain.encode(), private, canonicalize=simple)
         with site.call(foreign, 25) as smtp:
-            smtp.sendmail(
-                "bob@shield-reject.example.net", [f"left@{site.domain}"], signature + text, ["BODY=8BITMIME"]
-            )
+            smtp.sendmail("bob@shield-reject.example.net", [f"left@{site.domain}"], signature + text, ["BODY=8BITMIME"])
         (copy,) = came()
         assert copy["X-Courier-Mail-Shielded"] is None
         (path,) = foreign.check_output("grep -rl %s /home/mailbox/Maildir/new", token).split()

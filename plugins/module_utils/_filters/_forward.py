@@ -18,6 +18,7 @@ The answer is a line with a code, and a text.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import pwd
@@ -37,6 +38,7 @@ from typing import Any
 from . import _arc, _shield
 from ._addresses import spelled
 from ._connection import Connection
+from ._dmarc import organisational
 from ._letter import Letter
 from ._resolve import Resolver, Temporary
 from ._settings import build
@@ -53,6 +55,7 @@ DONE, USAGE, NOBODY, UNAVAILABLE, TEMPORARY, REFUSED = 0, 64, 67, 69, 75, 77
 # What Courier takes for good; after any other it comes back.
 _FOR_GOOD = {64, 65, 67, 68, 69, 76, 77, 78, 100, 112}
 
+_LIBRARIES = ("SRS.Guarded", "authres", "dkim", "dns.resolver", "nacl.signing", "publicsuffix2")
 _FIRST = 3  # the descriptor of systemd's first socket
 _SENDMAIL = "/usr/sbin/sendmail"
 _SENDMAIL_SECONDS = 900
@@ -97,6 +100,17 @@ class Answer(Exception):
 
 Send = Callable[[str, Sequence[str], bytes], None]  # sender, recipients, message; raises Answer
 Seal = Callable[[bytes, str, str], bytes]  # message, the address that it was for, this host; raises Down
+
+
+class Broken:
+    """A service that could not be made."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def answer(self, _said: Sequence[str], _read: Callable[[], bytes]) -> str:
+        """Says so."""
+        raise Answer(TEMPORARY, self._reason)
 
 
 class Service:
@@ -221,7 +235,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
     daemon_threads = False
     block_on_close = True
 
-    def __init__(self, listening: socket.socket, service: Service, allowed: set[int]) -> None:
+    def __init__(self, listening: socket.socket, service: Service | Broken, allowed: set[int]) -> None:
         super().__init__(listening.getsockname(), socketserver.BaseRequestHandler)
         self._listening, self._service, self._allowed = listening, service, allowed
         self._messages = threading.Semaphore(_AT_ONCE)
@@ -265,7 +279,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
     def _allow(self, request: socket.socket) -> None:
         _pid, uid, _gid = _PEER.unpack(request.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
         if uid not in self._allowed:
-            raise Answer(REFUSED, f"user {uid} may not ask; Courier and the mail user may")
+            # Not for good: if it is Courier after all, and the configuration is wrong, mail waits.
+            raise Answer(TEMPORARY, f"user {uid} may not ask; Courier and the mail user may")
 
     @staticmethod
     def _message(request: socket.socket, stream: Any) -> bytes:
@@ -282,16 +297,31 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
 def main() -> None:
     """Serve until SIGTERM, and finish what is being passed on."""
-    if not __debug__:
-        raise SystemExit("the SRS library proves with assert, which python -O leaves out")
-    with open(CONFIGURATION, encoding="utf-8") as stream:
-        settings = build(Settings, json.load(stream))
-    allowed = {0, *(pwd.getpwnam(name).pw_uid for name in settings.users)}
-    service = Service(settings, secrets(os.environ), sendmail, _arc.seal)
+    service, users = made(CONFIGURATION, os.environ)
+    allowed = {0, *(pwd.getpwnam(name).pw_uid for name in users)}
     server = _Server(socket.socket(fileno=_FIRST), service, allowed)
     signal.signal(signal.SIGTERM, lambda _number, _frame: threading.Thread(target=server.shutdown).start())
     server.serve_forever()
     server.server_close()
+
+
+def made(path: str, environment: Mapping[str, str]) -> tuple[Service | Broken, Sequence[str]]:
+    """The service, and who may ask it. One that cannot be made answers all the same: whoever waited would wait long."""
+    users: Sequence[str] = ()
+    try:
+        with open(path, encoding="utf-8") as stream:
+            settings = build(Settings, json.load(stream))
+        users = settings.users
+        if not __debug__:
+            raise RuntimeError("the SRS library proves with assert, which python -O leaves out")
+        # What is missing, or takes long, shall not wait for a message.
+        for name in _LIBRARIES:
+            importlib.import_module(name)
+        organisational("example.net")
+        return Service(settings, secrets(environment), sendmail, _arc.seal), users
+    except Exception as error:
+        traceback.print_exc()
+        return Broken(f"the forwarding service cannot work: {error}"), users
 
 
 def secrets(environment: Mapping[str, str]) -> list[str]:

@@ -17,7 +17,7 @@ from plugins.module_utils._filters._resolve import Temporary
 
 CLIENT = Path(__file__).parents[5] / "roles/courier_srs/files/forward.py"
 SETTINGS = Settings(domain="mx1.example.com", ours=["example.com", "mx1.example.com"])
-SECRETS = ["a long secret of ours"]
+SECRETS = ("a long secret of ours",)
 ME = (os.getuid(),)
 TEXT = b"From: Bob <bob@example.net>\nSubject: s\n\nHello\n"
 
@@ -26,11 +26,11 @@ class World:
     """What the service does to the world, and what DNS says."""
 
     def __init__(self):
-        self.sent, self.records, self.refusal = [], {}, None
+        self.sent, self.records, self.refusals = [], {}, []
 
     def send(self, sender, recipients, text):
-        if self.refusal:
-            raise self.refusal
+        for refusal in self.refusals:
+            raise refusal
         self.sent.append((sender, list(recipients), text))
 
     def resolver(self):
@@ -91,7 +91,7 @@ class TestForward:
 
     def test_without_a_secret_it_waits(self, world):
         with pytest.raises(Answer) as answer:
-            forward(made(world, secrets=[]))
+            forward(made(world, secrets=()))
         assert answer.value.code == 75
 
     def test_without_an_answer_of_dns_it_waits(self, service, world):
@@ -200,6 +200,39 @@ class TestSecrets:
         assert "srs-secrets" in capsys.readouterr().err
 
 
+class TestMaking:
+    @pytest.fixture
+    def environment(self, tmp_path):
+        (tmp_path / "srs-secrets").write_text("a long secret of ours\n")
+        return {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+    @pytest.fixture
+    def configuration(self, tmp_path):
+        path = tmp_path / "forward.json"
+        path.write_text('{"domain": "mx1.example.com", "users": ["courier"]}')
+        return path
+
+    def test_takes_what_the_role_wrote(self, configuration, environment):
+        service, users = _forward.made(str(configuration), environment)
+        assert users == ["courier"]
+        assert service.answer(["rewrite", "bob@example.net"], bytes).startswith("SRS0-")
+
+    @pytest.mark.parametrize("text", ["", "{}", '{"domain": 1}', '{"domain": "x", "ours_": []}'])
+    def test_answers_where_the_configuration_makes_no_sense(self, configuration, environment, text):
+        configuration.write_text(text)
+        service, _users = _forward.made(str(configuration), environment)
+        with pytest.raises(Answer) as answer:
+            service.answer(["rewrite", "bob@example.net"], bytes)
+        assert answer.value.code == 75
+
+    def test_answers_where_a_library_is_missing(self, configuration, environment, monkeypatch):
+        monkeypatch.setattr(_forward, "_LIBRARIES", ("no_such_library",))
+        service, users = _forward.made(str(configuration), environment)
+        assert users == ["courier"]
+        with pytest.raises(Answer, match="no_such_library"):
+            service.answer(["rewrite", "bob@example.net"], bytes)
+
+
 class TestServer:
     @pytest.fixture
     def serve(self, tmp_path, service):
@@ -243,7 +276,7 @@ class TestServer:
 
     def test_strangers_may_not_ask(self, serve):
         code, said = ask(serve(allowed=[4]), ["rewrite", "bob@example.net"], 5)
-        assert code == 77
+        assert code == 75
         assert "may not ask" in said
 
     def test_a_client_hands_a_message_over(self, serve, client, world):
@@ -257,7 +290,7 @@ class TestServer:
         assert world.sent[0][2].startswith(b"Delivered-To: Any.Body@example.com\n")
 
     def test_a_client_hears_of_a_refusal(self, serve, client, world):
-        world.refusal = Answer(69, "550 no virus")
+        world.refusals = [Answer(69, "550 no virus")]
         done = client(serve(), "left@example.com", "a@example.net", SENDER="")
         assert (done.returncode, done.stdout) == (69, b"550 no virus\n")
 
@@ -272,7 +305,7 @@ class TestServer:
         assert client(serve(), "--back", **environment).returncode == 75
 
     def test_a_failure_keeps_the_message(self, serve, client, world):
-        world.refusal = KeyError("oops")
+        world.refusals = [KeyError("oops")]
         assert client(serve(), "left@example.com", "a@example.net", SENDER="").returncode == 75
 
     def test_nobody_there_keeps_the_message(self, client, tmp_path):
