@@ -106,9 +106,11 @@ def parked(directory: str, domains: Sequence[str]) -> list[str]:
 
 
 def refuse_gone(signing: Signing, made: Sequence[tuple[str, Key]], written: Sequence[str]) -> None:
-    """Raise DkimError where a key that signs is not there, and is not brought either."""
+    """Raise DkimError where a key that signs is not there, is not brought either, and no other waits to follow it."""
     new = {key.path for _domain, key in made} | set(written)
     for domain, keys in signing.active.items():
+        if domain in signing.next:
+            continue
         for key in keys:
             if key.path not in new and not os.path.exists(key.path):
                 raise DkimError(

@@ -146,6 +146,7 @@ waiting:
   sample: []
 """
 
+import contextlib
 import datetime
 import os
 import stat
@@ -190,7 +191,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         Keys(module, plan(module.params)).run()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         module.fail_json(msg=str(error))
 
 
@@ -356,7 +357,7 @@ class Keys:
                 changed.append(path)
                 if self.module.check_mode:
                     continue
-                os.mkdir(path, 0o750)
+                os.makedirs(path, 0o750)
             options = self.module.load_file_common_arguments(arguments, path=path)
             if self.module.set_fs_attributes_if_different(options, False) and path not in changed:
                 changed.append(path)
@@ -389,6 +390,8 @@ class Keys:
             if target is None:
                 os.unlink(path)
             else:
+                with contextlib.suppress(FileNotFoundError):  # of a run that died here
+                    os.unlink(f"{path}~")
                 os.symlink(target, f"{path}~")
                 os.replace(f"{path}~", path)
         return changed

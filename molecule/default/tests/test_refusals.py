@@ -24,6 +24,12 @@ def openssl(*arguments):
 
 
 EC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+def dkim(selector, *kind):
+    return {"domain": "example.com", "selector": selector, "private_key": openssl("genpkey", "-algorithm", *kind)}
+
+
 NAME = ("-subj", "/CN=mx1.example.com", "-addext", "subjectAltName=DNS:mx1.example.com")
 
 REFUSED = {
@@ -151,6 +157,22 @@ REFUSED = {
     "port out of range": (
         {"mail_routes": {"special": [{"relay": "a.example.net", "port": 70000}]}},
         "the catch-all: port 70000 does not exist; write 1 to 65535",
+    ),
+    "DKIM key that is too short": (
+        {"mail_dkim_keys": [dkim("s", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")]},
+        "the DKIM key s of example.com has 1024 bits, which others do not believe; write one of 2048 or more",
+    ),
+    "DKIM key of another kind": (
+        {"mail_dkim_keys": [dkim("s", *EC)]},
+        "the DKIM key s of example.com is of a kind that DKIM does not have; write an RSA or an Ed25519 key",
+    ),
+    "DKIM key that cannot be read": (
+        {"mail_dkim_keys": [{"domain": "example.com", "selector": "s", "private_key": "hunter2"}]},
+        "the DKIM key s of example.com must hold one private key in PEM",
+    ),
+    "DKIM selector that is no label": (
+        {"mail_dkim_keys": [dkim("s_1", "ED25519")]},
+        "the selector 's_1' of example.com is not a label of DNS",
     ),
     "misspelt key of a route": ({"mail_routes": {"special": [{"rely": "a.example.net"}]}}, "rely"),
     "alias loop": (

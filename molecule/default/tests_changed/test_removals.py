@@ -38,6 +38,11 @@ def test_the_mail_of_a_former_account_is_kept(site):
     assert kept
 
 
+def test_a_former_domain_does_not_sign_and_its_keys_are_kept(site):
+    assert f"shop.{site.domain}" not in site.check_output("cat /etc/courier/dkim/signing.json")
+    assert site.check_output("ls /etc/courier/dkim/shop.%s/*.private", site.domain)
+
+
 def test_the_listener_is_closed(site, family):
     assert site.is_open(587, family)
     assert not site.is_open(465, family)

@@ -193,15 +193,15 @@ def _body(stream: BinaryIO) -> Iterator[bytes]:
     if first not in (b"\n", b"\r\n"):
         # A body without an empty line before it.
         stream.seek(-len(first), os.SEEK_CUR)
-    while lines := stream.readlines(_CHUNK):
-        yield _crlf(b"".join(lines))
+    while lines := stream.read(_CHUNK) + stream.readline():
+        yield _crlf(lines)
 
 
 def _relaxed(lines: bytes) -> bytes:
     # In this order: the library's own, the other way round, takes hours for a megabyte of blanks.
-    return re.sub(rb"[\t ]+", b" ", lines).replace(b" \r\n", b"\r\n")
+    return re.sub(rb"\t[\t ]*| [\t ]+", b" ", lines).replace(b" \r\n", b"\r\n")
 
 
 def _crlf(lines: bytes) -> bytes:
-    text = re.sub(rb"\r?\n", b"\r\n", lines)
+    text = lines.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return text if text.endswith(b"\r\n") else text + b"\r\n"

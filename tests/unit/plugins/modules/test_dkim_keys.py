@@ -45,13 +45,14 @@ class Host:
     def __init__(self, path):
         self.path = path
         self.keys = path / "dkim"
+        self.links = path / "filters/keys"
 
     def run(self, *, check=False, **options):
         arguments = {
             "domains": DOMAINS,
             "prefix": "mx1",
             "directory": str(self.keys),
-            "links": str(self.path / "links"),
+            "links": str(self.links),
             "owner": str(os.getuid()),
             "group": str(os.getgid()),
         }
@@ -218,25 +219,32 @@ class TestKeep:
 class TestLinks:
     def test_each_domain_has_a_link_to_its_rsa_key(self, host):
         host.run(linked=True)
-        link = host.path / "links/example.com"
-        assert os.readlink(link) == f"../dkim/example.com/{host.active()[0]}.private"
+        link = host.links / "example.com"
+        assert os.readlink(link) == f"../../dkim/example.com/{host.active()[0]}.private"
         assert link.resolve().exists()
         assert not host.run(linked=True)["changed"]
-        assert not (host.path / "links/example.com~").exists()
+        assert not (host.links / "example.com~").exists()
+
+    def test_a_run_that_died_between_is_no_hindrance(self, host):
+        host.run()
+        host.links.mkdir(parents=True)
+        (host.links / "example.com~").symlink_to("nowhere")
+        host.run(linked=True)
+        assert (host.links / "example.com").resolve().exists()
 
     def test_they_follow_what_signs(self, host, zone):
         host.run(linked=True)
         publish(zone, host.run(linked=True, stage="next"))
         host.run(linked=True, stage="switch")
-        assert os.readlink(host.path / "links/example.com").endswith(f"{host.active()[0]}.private")
+        assert os.readlink(host.links / "example.com").endswith(f"{host.active()[0]}.private")
 
     def test_they_go_and_those_of_others_stay(self, host):
         host.run(linked=True)
-        (host.path / "links/example.net").symlink_to("../elsewhere/key")
+        (host.links / "example.net").symlink_to("../../elsewhere/key")
         answer = host.run(linked=True, domains=["example.com"])
-        assert str(host.path / "links/example.org") in answer["files"]
+        assert str(host.links / "example.org") in answer["files"]
         host.run()
-        assert [path.name for path in (host.path / "links").iterdir()] == ["example.net"]
+        assert [path.name for path in host.links.iterdir()] == ["example.net"]
 
 
 class TestGiven:
@@ -367,7 +375,10 @@ class TestRotation:
     def test_a_key_that_is_gone_is_replaced_by_a_rotation(self, host, zone):
         host.run()
         (host.keys / "example.com" / f"{host.active()[0]}.private").unlink()
-        publish(zone, host.run(stage="next"))
+        following = host.run(stage="next")
+        # DNS takes its time, and runs meanwhile have nothing to say.
+        assert not host.run()["changed"]
+        publish(zone, following)
         answer = host.run(stage="switch")
         assert states(answer) == ["active", "active", "retired"]
         assert not host.run()["changed"]
@@ -405,3 +416,8 @@ def test_without_openssl_it_says_so(host, monkeypatch):
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
     assert "install openssl" in host.run()["msg"]
     assert host.run(check=True)["changed"]
+
+
+def test_a_directory_that_cannot_be_made_is_said(host):
+    (host.path / "filters").write_text("a file")
+    assert "filters" in host.run(linked=True)["msg"]
