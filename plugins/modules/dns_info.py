@@ -44,7 +44,7 @@ options:
     elements: str
     default: []
   zones:
-    description: The zones that are ours, for RV(update).
+    description: The zones that are ours, for RV(nsupdate).
     type: list
     elements: str
     default: []
@@ -82,7 +82,7 @@ options:
     type: int
     default: 10
   update_server:
-    description: The server that RV(update) names, if it is not the one in the zone's SOA record.
+    description: The server that RV(nsupdate) names, if it is not the one in the zone's SOA record.
     type: str
     default: ""
 attributes:
@@ -138,7 +138,7 @@ rules:
   type: list
   elements: dict
   sample: [{id: ptr, host: mx1.example.com, domain: "", ok: false, evidence: 192.0.2.25 has no name, fix: set it}]
-update:
+nsupdate:
   description: For nsupdate, what makes the zones of O(zones) as wanted. Empty where they are.
   returned: success
   type: str
@@ -209,7 +209,7 @@ def look(params: dict[str, Any], resolver: Resolver) -> dict[str, Any]:
     return {
         "findings": [{key: getattr(finding, key) for key in shown} for finding in findings],
         "rules": [rule._asdict() for rule in sender_rules(senders, wanted, ask)],
-        "update": update_text(findings, params["zones"], params["update_server"]),
+        "nsupdate": update_text(findings, params["zones"], params["update_server"]),
     }
 
 

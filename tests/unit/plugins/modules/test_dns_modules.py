@@ -131,15 +131,15 @@ def test_a_zone_that_was_loaded_is_as_it_should_be(server, wanted, look):
     answer = look()
     assert [finding for finding in answer["findings"] if finding["state"] != "ok"] == []
     assert [rule for rule in answer["rules"] if not rule["ok"]] == []
-    assert answer["update"] == ""
+    assert answer["nsupdate"] == ""
     assert not answer["changed"]
 
 
 def test_an_empty_zone_lacks_all(server, wanted, look):
     answer = look(update_server="192.0.2.53")
     assert {finding["state"] for finding in answer["findings"]} == {"missing"}
-    assert answer["update"].startswith("server 192.0.2.53\nzone example.com.\nupdate add example.com. 3600 MX 10 mx1")
-    assert answer["update"].count("update add") == len(wanted["records"])
+    assert answer["nsupdate"].startswith("server 192.0.2.53\nzone example.com.\nupdate add example.com. 3600 MX 10 mx1")
+    assert answer["nsupdate"].count("update add") == len(wanted["records"])
     assert sorted(set(server.asked)) != []
 
 
