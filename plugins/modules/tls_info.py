@@ -21,9 +21,9 @@ options:
       protocol:
         description:
           - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
-            whether they are there, and V(courierfilter) for its verdict on messages.
+            whether they are there, V(courierfilter) for its verdict on messages, and V(zdkimfilter) for a signature.
         type: str
-        choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter]
+        choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, zdkimfilter]
         required: true
       address:
         description: The address, IPv4 or IPv6.
@@ -42,9 +42,9 @@ options:
         type: path
       socket:
         description:
-          - Where V(authdaemon), V(clamd), V(spamd) and V(courierfilter) listen, if not on
-            V(/run/courier/authdaemon/socket), V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock) and
-            V(/var/lib/courier/allfilters/pythonfilter).
+          - Where V(authdaemon), V(clamd), V(spamd), V(courierfilter) and V(zdkimfilter) listen, if not on
+            V(/run/courier/authdaemon/socket), V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock),
+            V(/var/lib/courier/allfilters/pythonfilter) and V(/var/lib/courier/allfilters/000-zdkimfilter).
         type: path
       recognises:
         description:
@@ -60,6 +60,9 @@ options:
         elements: str
         choices: [virus, program, spam]
         default: []
+      signs:
+        description: The domain whose mail V(zdkimfilter) must sign; needed by it.
+        type: str
 attributes:
   check_mode:
     support: full
