@@ -6,11 +6,11 @@ here=$(dirname "${BASH_SOURCE[0]}")
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
-install -D -m 0755 "$here/standin/zdkimfilter.py" "$tree/usr/lib/courier/filters/zdkimfilter"
+mkdir -p "$tree/usr/lib/courier/filters" "$tree/usr/bin" "$tree/DEBIAN"
+(echo '#!/usr/bin/python3' && cat "$here/standin/zdkimfilter.py") >"$tree/usr/lib/courier/filters/zdkimfilter"
 # python3-dkim has a program of this name as well.
-mkdir -p "$tree/usr/bin" "$tree/DEBIAN"
 printf '#!/bin/sh\necho the one of zdkimfilter\n' >"$tree/usr/bin/dkimsign"
-chmod 0755 "$tree/usr/bin/dkimsign"
+chmod 0755 "$tree/usr/lib/courier/filters/zdkimfilter" "$tree/usr/bin/dkimsign"
 cat >"$tree/DEBIAN/control" <<'END'
 Package: zdkimfilter
 Version: 2.0-0standin
