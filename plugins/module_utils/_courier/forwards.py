@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from .._filters._addresses import spelled
 
-# Courier cuts lines that are longer.
+# Courier takes no more recipients of one message (bofh's maxrcpts), and cuts lines that are longer.
+_MOST = 100
 _LINE = 8000
 _INSTRUCTION = re.compile(r"[/.|#]")
 
@@ -51,9 +52,9 @@ class Inside:
 def line(program: str, name: str, targets: Sequence[str]) -> str:
     """The instruction that passes mail for a name on. Of @example.com the program makes the address that it was."""
     text = f"| {shlex.join([program, name, *targets])}"
-    if len(text.encode()) > _LINE:
+    if len(targets) > _MOST or len(text.encode()) > _LINE:
         raise ForwardError(
-            f"{name} goes to more addresses elsewhere than fit into one line of Courier's; "
+            f"{name} goes to {len(targets)} addresses elsewhere, and {_MOST} are the most, fewer if they are long; "
             "divide them among several aliases, and put the names of those among its targets"
         )
     return text

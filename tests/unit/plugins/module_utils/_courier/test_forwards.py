@@ -136,9 +136,14 @@ def test_an_account_says(lines, found):
     assert list(instructions(lines, "alice@example.com", PROGRAM, ours)) == (lines if found is None else found)
 
 
-def test_a_line_that_courier_would_cut_is_refused():
-    with pytest.raises(ForwardError, match=r"all@example\.com goes to more addresses elsewhere than fit"):
-        line(PROGRAM, "all@example.com", [f"somebody{number}@example.net" for number in range(500)])
+@pytest.mark.parametrize(("number", "length"), [(101, 1), (100, 80)], ids=["too many", "too long"])
+def test_what_courier_would_not_take_in_one_message_or_line_is_refused(number, length):
+    with pytest.raises(ForwardError, match=rf"all@example\.com goes to {number} addresses elsewhere, and 100 are"):
+        line(PROGRAM, "all@example.com", [f"{'x' * length}{index}@example.net" for index in range(number)])
+
+
+def test_a_hundred_are_not_too_many():
+    assert line(PROGRAM, "all@example.com", [f"x{index}@example.net" for index in range(100)])
 
 
 def test_finds_whom_lines_pass_mail_on_to():
