@@ -43,12 +43,16 @@ class Order(NamedTuple):
         """How the file of the renewal says it."""
         webroot = {"webroot_path": f"{self.webroot},"} if self.webroot else {}
         reused = {"reuse_key": "True"} if self.reuse_key else {}
-        return webroot | reused | {
-            "authenticator": self.challenge,
-            "key_type": self.key_type,
-            "renew_hook": self.hook,
-            "server": self.server,
-        }
+        return (
+            webroot
+            | reused
+            | {
+                "authenticator": self.challenge,
+                "key_type": self.key_type,
+                "renew_hook": self.hook,
+                "server": self.server,
+            }
+        )
 
 
 def refuse_hopeless(order: Order) -> None:
