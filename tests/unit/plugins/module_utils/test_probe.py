@@ -384,9 +384,12 @@ def test_a_scan_says_how_long_it_is(path):
     assert heard[1][14 + length :] == bytes(4)
 
 
+# Tested with what they are asked: test_filter_probe.py, test_signer_probe.py.
+FILTERS = {"courierfilter", "zdkimfilter"}
+
+
 def test_every_protocol_is_tested():
-    # The last is tested with what it asks.
-    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, "courierfilter"} == set(PROTOCOLS)
+    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, *FILTERS} == set(PROTOCOLS)
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
 
@@ -450,7 +453,7 @@ def test_a_closed_port_is_no_answer(path):
     assert refusal(Endpoint("authdaemon", socket=path)) == "No such file or directory"
 
 
-@pytest.mark.parametrize("protocol", [protocol for protocol in PROTOCOLS if protocol != "courierfilter"])
+@pytest.mark.parametrize("protocol", [protocol for protocol in PROTOCOLS if protocol not in FILTERS])
 def test_silence_is_no_answer(monkeypatch, path, protocol):
     monkeypatch.setattr(_probe, "PATIENCE", 0.05)
     listener, endpoint = listen(Endpoint(protocol, socket=path))
@@ -458,6 +461,17 @@ def test_silence_is_no_answer(monkeypatch, path, protocol):
     with listener:
         assert refusal(endpoint) == "timed out"
     assert time.monotonic() - began < 5
+
+
+def test_asks_zdkimfilter_for_a_signature(monkeypatch):
+    monkeypatch.setattr(_probe, "prove_signer", lambda path, domain: f"{path} signs for {domain}")
+    endpoint = Endpoint("zdkimfilter", socket="/run/filter", signs="example.com")
+    assert probe(endpoint) == "zdkimfilter /run/filter: /run/filter signs for example.com"
+
+
+def test_zdkimfilter_that_does_not_sign_is_no_answer(tmp_path):
+    endpoint = Endpoint("zdkimfilter", socket=str(tmp_path / "filter"), signs="example.com")
+    assert refusal(endpoint).startswith("there is no socket, so that mail would pass it by, unsigned")
 
 
 def test_silence_in_the_handshake_is_no_answer(monkeypatch):
