@@ -50,7 +50,8 @@ ANSWERED = {
     "POP3 TLS": ("pop3", "implicit", POP3, ["CAPA", "QUIT"]),
 }
 
-FILTERS = ("courierfilter", "zdkimfilter")
+# Tested with what they are asked: test_filter_probe.py, test_signer_probe.py.
+FILTERS = {"courierfilter", "zdkimfilter"}
 
 # What is said to scanners, what they answer when all is well, and the name of their test pattern.
 SCANNERS = {
@@ -387,7 +388,6 @@ def test_a_scan_says_how_long_it_is(path):
 
 
 def test_every_protocol_is_tested():
-    # Filters are tested with what they are asked.
     assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, *FILTERS, "srs"} == set(PROTOCOLS)
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
@@ -460,6 +460,17 @@ def test_silence_is_no_answer(monkeypatch, path, protocol):
     with listener:
         assert refusal(endpoint) == "timed out"
     assert time.monotonic() - began < 5
+
+
+def test_asks_zdkimfilter_for_a_signature(monkeypatch):
+    monkeypatch.setattr(_probe, "prove_signer", lambda path, domain: f"{path} signs for {domain}")
+    endpoint = Endpoint("zdkimfilter", socket="/run/filter", signs="example.com")
+    assert probe(endpoint) == "zdkimfilter /run/filter: /run/filter signs for example.com"
+
+
+def test_zdkimfilter_that_does_not_sign_is_no_answer(tmp_path):
+    endpoint = Endpoint("zdkimfilter", socket=str(tmp_path / "filter"), signs="example.com")
+    assert refusal(endpoint).startswith("there is no socket, so that mail would pass it by, unsigned")
 
 
 def test_silence_in_the_handshake_is_no_answer(monkeypatch):
