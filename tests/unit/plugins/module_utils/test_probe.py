@@ -464,7 +464,7 @@ def test_silence_is_no_answer(monkeypatch, path, protocol):
 
 def test_asks_zdkimfilter_for_a_signature(monkeypatch):
     monkeypatch.setattr(_probe, "prove_signer", lambda path, domain: f"{path} signs for {domain}")
-    endpoint = Endpoint("zdkimfilter", socket="/run/filter", signs="example.com")
+    endpoint = Endpoint("zdkimfilter", socket="/run/filter", domain="example.com")
     assert probe(endpoint) == "zdkimfilter /run/filter: /run/filter signs for example.com"
 
 
