@@ -469,7 +469,7 @@ def test_asks_zdkimfilter_for_a_signature(monkeypatch):
 
 
 def test_zdkimfilter_that_does_not_sign_is_no_answer(tmp_path):
-    endpoint = Endpoint("zdkimfilter", socket=str(tmp_path / "filter"), signs="example.com")
+    endpoint = Endpoint("zdkimfilter", socket=str(tmp_path / "filter"), domain="example.com")
     assert refusal(endpoint).startswith("there is no socket, so that mail would pass it by, unsigned")
 
 
