@@ -179,7 +179,9 @@ class TestWhenTheServiceIsDown:
         try:
             send(f"frank@{site.domain}", f"left@{site.domain}")
             # Both: what is deferred after the flush comes again in five minutes.
-            assert eventually(lambda: site.said(token).count("status: deferred") == 2)
+            # By the name of the program, which ends so soon that the journal may not know its unit.
+            said = "journalctl --no-pager --output=cat SYSLOG_IDENTIFIER=courierlocal | grep %s"
+            assert eventually(lambda: site.run(said, token).stdout.count("status: deferred") == 2)
             assert site.waiting(token)
             assert not site.inbox(site.accounts["frank"], token)
         finally:
