@@ -92,15 +92,18 @@ def refuse_hopeless(order: Order) -> None:
             raise CertbotError(f"{given!r} would not survive certbot's files; use no quotes, commas, # or backslashes")
 
 
-def command(order: Order) -> list[str]:
-    """Ask for a certificate now, whatever there is."""
+def command(order: Order, found: Mapping[str, str]) -> list[str]:
+    """Ask for a certificate now, whatever there is. Found is what the file of the renewal says, if there is one."""
     webroot = ["--webroot-path", order.webroot] if order.webroot else []
+    # Where keys are used again, certbot would refuse another kind.
+    another = found.get("key_type", order.key_type) != order.key_type
     return [
         *("certbot", "certonly", "--non-interactive", "--agree-tos", "--no-eff-email"),
         *("--force-renewal", "--renew-with-new-domains"),
         *("--cert-name", order.lineage, "--email", order.contact, "--server", order.server),
         *("--key-type", order.key_type, f"--{order.challenge}", *webroot, "--deploy-hook", order.hook),
         *(["--reuse-key"] if order.reuse_key else []),
+        *(["--new-key"] if another else []),
         *(argument for name in order.names for argument in ("--domain", name.lower())),
     ]
 

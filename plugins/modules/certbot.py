@@ -208,7 +208,8 @@ def _renewal(module: AnsibleModule) -> str:
 def _have(module: AnsibleModule) -> list[str]:
     """Ask for a certificate if there is a reason, and say which."""
     order = _order(module.params)
-    wanting = reasons(order, settings(read(_renewal(module)) or ""), _leaf(module), datetime.now(UTC))
+    found = settings(read(_renewal(module)) or "")
+    wanting = reasons(order, found, _leaf(module), datetime.now(UTC))
     if not wanting:
         return []
     if order.challenge == "webroot" and not os.path.isdir(str(order.webroot)):
@@ -225,7 +226,7 @@ def _have(module: AnsibleModule) -> list[str]:
         return wanting
     if not module.get_bin_path("certbot"):
         module.fail_json(msg="certbot is not there to ask for a certificate; install it")
-    code, stdout, stderr = module.run_command(command(order))
+    code, stdout, stderr = module.run_command(command(order, found))
     if code != 0:
         module.fail_json(msg=f"no certificate for {', '.join(order.names)}: {complaint(stdout + stderr)}")
     return wanting

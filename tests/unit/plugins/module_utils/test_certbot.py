@@ -75,19 +75,22 @@ def test_refuses(change: dict[str, Any], sentence: str) -> None:
 
 def test_keeps_the_key_where_dns_says_which_it_is() -> None:
     kept = ORDER._replace(reuse_key=True)
-    assert "--reuse-key" in command(kept)
-    assert "--reuse-key" not in command(ORDER)
+    assert "--reuse-key" in command(kept, {})
+    assert "--reuse-key" not in command(ORDER, {})
+    # certbot would refuse another kind of key where it uses the old one again.
+    assert "--new-key" not in command(kept, {"key_type": kept.key_type})
+    assert "--new-key" in command(kept, {"key_type": {"rsa": "ecdsa"}.get(kept.key_type, "rsa")})
     assert kept.settings["reuse_key"] == "True"
     assert "reuse_key" not in ORDER.settings
 
 
 def test_asks_for_all_names_at_once() -> None:
-    asked = command(WEBROOT._replace(names=["MX.example.org", "imap.example.org"]))
+    asked = command(WEBROOT._replace(names=["MX.example.org", "imap.example.org"]), {})
     assert asked[:2] == ["certbot", "certonly"]
     assert asked[-4:] == ["--domain", "mx.example.org", "--domain", "imap.example.org"]
     assert "--webroot --webroot-path /var/www/html" in " ".join(asked)
-    assert "--standalone" in command(ORDER)
-    assert "--webroot-path" not in command(ORDER)
+    assert "--standalone" in command(ORDER, {})
+    assert "--webroot-path" not in command(ORDER, {})
 
 
 def leaf(days: int = 60, of: int = 90, names: tuple[str, ...] = ("mx.example.org",)) -> Certificate:
