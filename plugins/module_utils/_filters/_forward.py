@@ -144,13 +144,7 @@ class Service:
             rewritten = rewriter.forward(sender)
         except NoSrs as error:
             raise Answer(REFUSED, f"The sender {sender} {error}") from error
-        # Only what is made here says so, because whoever signs for us believes it.
-        letter.remove(_shield.SHIELDED)
-        if self._settings.shield:
-            try:
-                _shield.shield(letter, name, self._settings.ours, self.resolver())
-            except Temporary as error:
-                raise Answer(TEMPORARY, str(error)) from error
+        self._shield(letter, name)
         whole = bytes(letter)
         if self._settings.arc:
             try:
@@ -167,8 +161,21 @@ class Service:
             first = rewriter.reverse(address)
         except NoSrs as error:
             raise Answer(NOBODY, f"{address} {error}") from error
-        self._send("", [first], bytes(_delivered(text, address)))
+        letter = _delivered(text, address)
+        # Mail servers do not sign what they report, and it is we who bring it.
+        self._shield(letter, f"postmaster@{self._settings.domain}")
+        self._send("", [first], bytes(letter))
         return f"a report to {address} to {first}"
+
+    def _shield(self, letter: Letter, address: str) -> None:
+        """Have From be an address of ours where the message would be refused."""
+        # Only what is made here says so, because whoever signs for us believes it.
+        letter.remove(_shield.SHIELDED)
+        if self._settings.shield:
+            try:
+                _shield.shield(letter, address, self._settings.ours, self.resolver())
+            except Temporary as error:
+                raise Answer(TEMPORARY, str(error)) from error
 
 
 def _delivered(text: bytes, name: str) -> Letter:

@@ -135,6 +135,12 @@ class TestBack:
         self.back(service, address)
         assert world.sent == [("", ["Bob@example.net"], f"Delivered-To: {address}\n".encode() + TEXT)]
 
+    def test_is_shielded_where_it_would_be_refused(self, service, world):
+        """Nobody signs reports, and the server that wrote this one is not the one that brings it."""
+        world.records["_dmarc.example.net"] = ["v=DMARC1; p=reject"]
+        self.back(service, service.answer(["rewrite", "bob@example.org"], bytes))
+        assert b'\nFrom: "Bob via mx1.example.com"\n <postmaster@mx1.example.com>\n' in world.sent[0][2]
+
     def test_forged_is_refused(self, service, world):
         with pytest.raises(Answer) as answer:
             self.back(service, "SRS0-AAAA=BB=example.net=bob@mx1.example.com")
