@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from .._filters._names import FORWARD, REFUSED, SINK, SRS, TRAP, local_name
 from . import forwards
+from .circles import circle
 from .domains import DomainError, normalise, wildcards
 
 # The alias for whatever nobody has in the local domains, which share their names, and the file in aliasdir that it is.
@@ -408,24 +409,8 @@ def _is_extension(key: str, mailboxes: Mapping[str, None]) -> bool:
 
 
 def _refuse_loops(graph: Mapping[str, Sequence[str]]) -> None:
-    done: set[str] = set()
-    for start in graph:
-        path: dict[str, Iterator[str]] = {}
-        current: str | None = start
-        while current is not None:
-            if current in path:
-                names = [*path]
-                chain = " -> ".join([*names[names.index(current) :], current])
-                raise AliasError(f"the aliases {chain} never arrive; let one of them go to a mailbox")
-            if current not in done:
-                path[current] = iter(graph[current])
-            current = None
-            while path and current is None:
-                last = next(reversed(path))
-                current = next(path[last], None)
-                if current is None:
-                    done.add(last)
-                    del path[last]
+    if chain := circle(graph):
+        raise AliasError(f"the aliases {' -> '.join(chain)} never arrive; let one of them go to a mailbox")
 
 
 def _own_mail(catch_alls: Iterable[str], entries: Mapping[str, _Entry], mailboxes: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .._filters._addresses import spelled
+from .circles import circle
 
 # Courier takes no more recipients of one message (bofh's maxrcpts), and cuts lines that are longer.
 _MOST = 100
@@ -87,30 +88,9 @@ def refuse_loops(forwards: Iterable[Forward]) -> None:
     graph: dict[tuple[str, bool], list[str]] = {}
     for one in forwards:
         graph.setdefault((spelled(one.name), one.account), []).extend(map(spelled, one.targets))
-    done: set[tuple[str, bool]] = set()
-    for start in graph:
-        _follow(start, graph, done)
-
-
-def _follow(
-    start: tuple[str, bool], graph: Mapping[tuple[str, bool], Sequence[str]], done: set[tuple[str, bool]]
-) -> None:
-    path: dict[tuple[str, bool], Iterator[tuple[str, bool]]] = {}
-    current: tuple[str, bool] | None = start
-    while current is not None:
-        if current in path:
-            names = [name for name, _account in path]
-            chain = " -> ".join([*names[list(path).index(current) :], current[0]])
-            raise ForwardError(f"the forwards {chain} never arrive; let one of them go to a mailbox")
-        if current not in done:
-            path[current] = _next(current, graph)
-        current = None
-        while path and current is None:
-            last = next(reversed(path))
-            current = next(path[last], None)
-            if current is None:
-                done.add(last)
-                del path[last]
+    if chain := circle({one: list(_next(one, graph)) for one in graph}):
+        names = " -> ".join(name for name, _account in chain)
+        raise ForwardError(f"the forwards {names} never arrive; let one of them go to a mailbox")
 
 
 def _next(one: tuple[str, bool], graph: Mapping[tuple[str, bool], Sequence[str]]) -> Iterator[tuple[str, bool]]:
