@@ -8,12 +8,10 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-import os
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ._verdict import Down
+from ._reread import Reread
 
 PATH = "/etc/pythonfilter-addresses.json"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network  # pylint: disable=unsupported-binary-operation
@@ -63,27 +61,11 @@ class Addresses:
         return any(f"{local_part[:place]}@{domain}" in said for place in places)
 
 
-class Read:
+class Read(Reread[Addresses]):
     """The addresses as the file has them now."""
 
     def __init__(self, path: str = PATH) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._version: tuple[int, int, int] | None = None
-        self._found: Addresses | None = None
-
-    def __call__(self) -> Addresses:
-        """Raises Down where the file is missing or cannot be read."""
-        with self._lock:
-            try:
-                seen = os.stat(self._path)
-                version = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
-                if self._found is None or version != self._version:
-                    with open(self._path, encoding="utf-8") as stream:
-                        self._found, self._version = Addresses(json.load(stream)), version
-            except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-                raise Down(f"{self._path} cannot be read: {error}") from error
-            return self._found
+        super().__init__(path, Addresses)
 
 
 def networks(path: str = PATH) -> list[str]:

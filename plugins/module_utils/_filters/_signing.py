@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from ._addresses import spelled
 from ._message import Field, Message
+from ._reread import Missing, Reread
 from ._verdict import Down
 
 PATH = "/etc/courier/dkim/signing.json"
@@ -79,25 +78,14 @@ class Read:
     """The keys as signing.json has them now."""
 
     def __init__(self, path: str = PATH) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._version: tuple[int, int, int] | None = None
-        self._found: Keys | None = None
+        self._read = Reread(path, Keys)
 
     def __call__(self) -> Keys | None:
         """Nothing where there is no such file: then this host signs nothing. Raises Down where it cannot be read."""
-        with self._lock:
-            try:
-                seen = os.stat(self._path)
-                version = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
-                if self._found is None or version != self._version:
-                    with open(self._path, encoding="utf-8") as stream:
-                        self._found, self._version = Keys(json.load(stream)), version
-            except FileNotFoundError:
-                self._found = None
-            except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-                raise Down(f"{self._path} cannot be read: {error}") from error
-            return self._found
+        try:
+            return self._read()
+        except Missing:
+            return None
 
 
 def sign(message: Message, domain: str, keys: Sequence[Key]) -> list[bytes]:
