@@ -334,6 +334,11 @@ def stranger(host_named: Callable[[str], Host]) -> Host:
     return host_named("stranger.example.net")
 
 
+@pytest.fixture
+def partner(host_named: Callable[[str], Host]) -> Host:
+    return host_named("relay.example.net")
+
+
 @pytest.fixture(params=["ipv4", "ipv6"])
 def family(request: pytest.FixtureRequest) -> str:
     return request.param

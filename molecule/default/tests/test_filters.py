@@ -28,7 +28,7 @@ SENDERS = ["a stranger", "a partner", "alice", "this host"]
 
 
 @pytest.fixture
-def deliver(site, stranger, host_named, letter):
+def deliver(site, stranger, partner, letter):
     """Send a message to Alice as one of SENDERS does. Returns the code of the answer to its end."""
 
     def deliver(sender: str, message: EmailMessage | bytes = letter, family: str = "ipv4") -> int:
@@ -41,7 +41,7 @@ def deliver(site, stranger, host_named, letter):
             )
             return 250 if done.exit_code == 0 else 550
         port = 587 if sender == "alice" else 25
-        caller = host_named("relay.example.net") if sender == "a partner" else stranger
+        caller = partner if sender == "a partner" else stranger
         with site.smtp(caller, port, family) as smtp:
             if sender == "alice":
                 smtp.login(*alice)

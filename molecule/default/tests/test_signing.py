@@ -129,18 +129,19 @@ class TestHolds:
 
 
 class TestIsNotGiven:
-    def test_to_strangers(self, site, stranger, letter, token, eventually):
+    def test_to_partners(self, site, partner, letter, token, eventually):
+        """From strangers no such message comes in."""
         letter["From"] = f"alice@{site.domain}"
-        with site.smtp(stranger, 25) as smtp:
+        with site.smtp(partner, 25) as smtp:
             smtp.send_message(letter, "somebody@example.net", [site.accounts["bob"].address])
         assert eventually(lambda: site.inbox(site.accounts["bob"], token))
         (message,) = site.inbox(site.accounts["bob"], token)
         assert "DKIM-Signature" not in message
 
-    def test_to_what_people_forward(self, site, stranger, letter, token, eventually):
+    def test_to_what_people_forward(self, site, partner, letter, token, eventually):
         # Carol's mail goes to Bob as well, by a program of this host.
         letter["From"] = f"alice@{site.domain}"
-        with site.smtp(stranger, 25) as smtp:
+        with site.smtp(partner, 25) as smtp:
             smtp.send_message(letter, "somebody@example.net", [site.accounts["carol"].address])
         assert eventually(lambda: site.inbox(site.accounts["bob"], token))
         (message,) = site.inbox(site.accounts["bob"], token)
