@@ -64,9 +64,8 @@ class TestTraps:
         assert spammer.addresses["ipv4"] in site.check_output("courier-mail traps")
         assert not site.waiting(token)
 
-    def test_who_is_trusted_does_not_count(self, site, host_named, write, learned):
+    def test_who_is_trusted_does_not_count(self, site, partner, write, learned):
         before = learned()
-        partner = host_named("relay.example.net")
         write(partner, "win.a.million")
         assert learned() == before
         assert partner.addresses["ipv4"] not in site.check_output("courier-mail traps")
