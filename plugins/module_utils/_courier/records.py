@@ -422,7 +422,8 @@ class _Site:
 
     def _sender_name(self, host: Host) -> None:
         last = self._last(host)
-        addresses = [] if last.relays else last.addresses
+        # Also where others take what goes abroad: to our own hosts it goes straight, with reports that nobody signs.
+        addresses = [address for address in last.addresses if not _is_unreachable(address)]
         self._add(host.name, "TXT", self._spf(host.name, [*addresses, *last.spf_networks], last.spf_includes, host))
         self._covered(host)
 
@@ -436,7 +437,7 @@ class _Site:
             raise RecordError(f"{host.name} has no address that is known; write mail_addresses of this host")
         found = []
         for address in host.addresses:
-            if not any(ipaddress.ip_address(address) in network for network in _UNREACHABLE):
+            if not _is_unreachable(address):
                 found.append(address)
             elif not host.satellite and self._complete:
                 raise RecordError(
@@ -587,6 +588,11 @@ def _address(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise RecordError(f"mail_addresses has {text!r}, which is no address") from None
+
+
+def _is_unreachable(address: str) -> bool:
+    """Whether the world cannot reach an address."""
+    return any(ipaddress.ip_address(address) in network for network in _UNREACHABLE)
 
 
 def _signs(record: Mapping[str, str]) -> bool:
