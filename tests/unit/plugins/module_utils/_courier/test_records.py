@@ -86,8 +86,12 @@ PUBLISHED = {
     ),
     "what a host says in HELO": ([HUB], "mx1.example.com", "TXT", ["v=spf1 a -all"]),
     "who sends through a provider sends to ours straight": (
-        [hub(addresses=["192.0.2.25", "10.0.0.1"], relays=["smtp.example.net"], spf_includes=["spf.example.net"])],
+        [hub(addresses=["192.0.2.25"], relays=["smtp.example.net"], spf_includes=["spf.example.net"])],
         "mx1.example.com", "TXT", ["v=spf1 ip4:192.0.2.25 include:spf.example.net -all"],
+    ),
+    "but not from where nobody sees it": (
+        [SATELLITE._replace(addresses=["10.0.0.1"], hub="", relays=["smtp.example.net"], spf_includes=["spf.example.net"])],
+        "sat1.example.com", "TXT", ["v=spf1 include:spf.example.net -all"],
     ),
     "a satellite's mail comes from its hub": (
         [HUB, SATELLITE], "sat1.example.com", "TXT", ["v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all"]
