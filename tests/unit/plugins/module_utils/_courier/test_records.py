@@ -90,8 +90,8 @@ PUBLISHED = {
         "mx1.example.com", "TXT", ["v=spf1 ip4:192.0.2.25 include:spf.example.net -all"],
     ),
     "but not from where nobody sees it": (
-        [SATELLITE._replace(addresses=["10.0.0.1"], hub="", relays=["a.example.net"], spf_includes=["spf.example.net"])],
-        "sat1.example.com", "TXT", ["v=spf1 include:spf.example.net -all"],
+        [SATELLITE._replace(addresses=["10.0.0.1"], hub="", relays=["a.example.net"], spf_includes=["s.example.net"])],
+        "sat1.example.com", "TXT", ["v=spf1 include:s.example.net -all"],
     ),
     "a satellite's mail comes from its hub": (
         [HUB, SATELLITE], "sat1.example.com", "TXT", ["v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all"]
