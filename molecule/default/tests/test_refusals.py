@@ -413,7 +413,8 @@ RIGHT = {
 def state(host):
     """What a run could change: files, packages, units. Mail comes when it likes."""
     return host.check_output(
-        "find /etc /srv -name Maildir -prune -o -printf '%p %y %m %U %G %s %T@\\n' | sort; dpkg -l; systemctl list-unit-files"
+        "find /etc /srv -name Maildir -prune -o -printf '%p %y %m %U %G %s %T@\\n' | sort;"
+        "dpkg -l; systemctl list-unit-files"
     )
 
 
