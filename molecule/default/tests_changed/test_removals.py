@@ -82,7 +82,8 @@ class TestAFormerSatellite:
             assert 500 <= smtp.mail(WRITER)[0] < 600
         with site.smtp(satellite, 25, family) as smtp:
             smtp.ehlo()
-            assert smtp.mail(f"root@{satellite.name}")[0] == 250
+            # In its own name SPF would stop it before.
+            assert smtp.mail("root@spf-none.example.net")[0] == 250
             assert smtp.rcpt("mailbox@example.net")[0] == 513
 
     def test_has_no_addresses(self, site, stranger):
