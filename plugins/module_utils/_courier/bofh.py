@@ -65,7 +65,8 @@ def render(lines: Iterable[str]) -> str:
     for line in lines:
         setting = _check(line)
         if setting in earlier:
-            raise BofhError(f"{line!r} and {earlier[setting]!r} exclude each other; keep one")
+            pair = f"{line!r} and {earlier[setting]!r} exclude each other"
+            raise BofhError(f"{pair if line != earlier[setting] else f'{line!r} is there twice'}; keep one")
         if setting:
             earlier[setting] = line
     return "".join(f"{line}\n" for line in lines)

@@ -93,6 +93,7 @@ REFUSED = {
         ["opt BOFHCHECKHELO=1", "opt BOFHCHECKHELO=2"],
         "'opt BOFHCHECKHELO=2' and 'opt BOFHCHECKHELO=1' exclude each other; keep one",
     ),
+    "a line twice": (["opt MIME=none", "opt MIME=none"], "'opt MIME=none' is there twice; keep one"),
     "an SPF result in capitals": (
         ["opt BOFHSPFHARDERROR=Fail"],
         "'opt BOFHSPFHARDERROR=Fail' needs words out of error, fail, neutral, none, pass, softfail, unknown, "
