@@ -11,6 +11,7 @@ between the two is healed by the next, and when the compiler refuses a text, the
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import pathlib
@@ -63,6 +64,7 @@ class Link(NamedTuple):
 
     path: str
     target: str | None
+    over: bool = False  # whether a file in its place goes; otherwise that is left, or refused
 
 
 class Database(NamedTuple):
@@ -139,7 +141,8 @@ def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Dat
 def ensure_places(module: AnsibleModule, places: Sequence[Directory | Link]) -> dict[str, Any]:
     """Bring directories and links into the state wanted and return what ensure does, but for databases.
 
-    A directory or link is made in the place of nothing only: where something else is, the module fails.
+    A directory is made in the place of nothing only, and so is a link that does not go over what is there; otherwise
+    the module fails.
     """
     before = {place.path: _seen(place) for place in places}
     differing = [place for place in places if before[place.path] != _wanted(place)]
@@ -160,6 +163,15 @@ def ensure_places(module: AnsibleModule, places: Sequence[Directory | Link]) -> 
             for place in differing
         ],
         "files": [place.path for place in differing],
+    }
+
+
+def together(*results: dict[str, Any]) -> dict[str, Any]:
+    """What several of these have returned, in their order."""
+    return {
+        "changed": any(result["changed"] for result in results),
+        "diff": [part for result in results for part in result["diff"]],
+        "files": [path for result in results for path in result["files"]],
     }
 
 
@@ -241,7 +253,9 @@ def _put(file: File) -> None:
 def _seen(place: Directory | Link) -> str:
     """What is there, in words for a diff; nothing where nothing is."""
     if isinstance(place, Link):
-        return f"a link to {os.readlink(place.path)}\n" if os.path.islink(place.path) else ""
+        if os.path.islink(place.path):
+            return f"a link to {os.readlink(place.path)}\n"
+        return "something else\n" if place.over and os.path.lexists(place.path) else ""
     if not os.path.isdir(place.path):
         return ""
     seen = os.stat(place.path)
@@ -266,10 +280,18 @@ def _make(place: Directory | Link) -> None:
         os.chown(place.path, uid, gid)
         os.chmod(place.path, place.mode)
         return
-    if os.path.islink(place.path):
+    if not place.target:
         os.unlink(place.path)
-    if place.target:
-        os.symlink(place.target, place.path)
+        return
+    if not place.over and os.path.lexists(place.path) and not os.path.islink(place.path):
+        raise FileExistsError(errno.EEXIST, "something else is there", place.path)
+    # Whoever follows the link meanwhile finds the old target or the new one. Names that are hidden are passed over.
+    directory, name = os.path.split(place.path)
+    temporary = os.path.join(directory, f".{name}~")
+    with contextlib.suppress(FileNotFoundError):  # of a run that died here
+        os.unlink(temporary)
+    os.symlink(place.target, temporary)
+    os.replace(temporary, place.path)
 
 
 def _attributes_match(file: File) -> bool:

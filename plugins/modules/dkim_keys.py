@@ -146,12 +146,11 @@ waiting:
   sample: []
 """
 
-import contextlib
 import datetime
 import os
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -160,7 +159,7 @@ from ..module_utils import _dkim_keys, _dns
 from ..module_utils._courier import dkim
 from ..module_utils._courier.dkim import DkimError, Key, Signing
 from ..module_utils._dkim_keys import Step, Wanted
-from ..module_utils._managed_file import File, ensure, read
+from ..module_utils._managed_file import Directory, File, Link, ensure, ensure_places, read, together
 from ..module_utils._openssl import OpenSSL
 from ..module_utils._pem import PemError, private_key, without_keys
 
@@ -223,13 +222,13 @@ class Keys:
         now, step = self._step()
         switched = sorted(of for of, keys in step.signing.active.items() if now.active.get(of, keys) != keys)
         self._collect(step)
-        directories = [] if not self.wanted.domains else self._directories(step.signing)
-        links = self._links(step.signing)
-        files = self._files(step)
-        before = self._make(directories)
-        result = ensure(self.module, files)
-        result["files"] = sorted({*result["files"], *before, *self._link(links)})
-        result["changed"] = bool(result["files"])
+        directories = self._directories(step.signing) if self.wanted.domains else []
+        links, files = self._links(step.signing), self._files(step)
+        # Keys go into the directories, and links lead to keys.
+        result = together(
+            ensure_places(self.module, directories), ensure(self.module, files), ensure_places(self.module, links)
+        )
+        result["files"].sort()
         for warning in step.warnings:
             self.module.warn(warning)
         result |= {"records": self._records(step.signing), "switched": switched, "waiting": self.waiting}
@@ -344,26 +343,12 @@ class Keys:
             files += [File(key.path, None, shown=without_keys), File(_record_path(key), None)]
         return files
 
-    def _directories(self, signing: Signing) -> list[str]:
+    def _directories(self, signing: Signing) -> list[Directory]:
         domains = sorted({os.path.dirname(key.path) for key in _all(signing)})
-        return [self.wanted.directory, *domains, *([self.params["links"]] if self.params["linked"] else [])]
+        paths = [self.wanted.directory, *domains, *([self.params["links"]] if self.params["linked"] else [])]
+        return [Directory(path, self.params["owner"], self.params["group"], 0o750) for path in paths]
 
-    def _make(self, directories: Sequence[str]) -> list[str]:
-        """Have directories, and say which changed."""
-        changed = []
-        for path in directories:
-            arguments = {"path": path, "mode": "0750", "owner": self.params["owner"], "group": self.params["group"]}
-            if not os.path.isdir(path):
-                changed.append(path)
-                if self.module.check_mode:
-                    continue
-                os.makedirs(path, 0o750)
-            options = self.module.load_file_common_arguments(arguments, path=path)
-            if self.module.set_fs_attributes_if_different(options, False) and path not in changed:
-                changed.append(path)
-        return changed
-
-    def _links(self, signing: Signing) -> dict[str, str | None]:
+    def _links(self, signing: Signing) -> list[Link]:
         """The links that shall be, and those that shall not. Links of others are theirs."""
         directory = self.params["links"]
         found: dict[str, str | None] = {}
@@ -377,24 +362,7 @@ class Keys:
                 for key in keys:
                     if key.algorithm == "rsa":
                         found[os.path.join(directory, domain)] = os.path.relpath(key.path, directory)
-        return found
-
-    def _link(self, links: dict[str, str | None]) -> list[str]:
-        changed = []
-        for path, target in links.items():
-            if (os.readlink(path) if os.path.islink(path) else None) == target:
-                continue
-            changed.append(path)
-            if self.module.check_mode:
-                continue
-            if target is None:
-                os.unlink(path)
-            else:
-                with contextlib.suppress(FileNotFoundError):  # of a run that died here
-                    os.unlink(f"{path}~")
-                os.symlink(target, f"{path}~")
-                os.replace(f"{path}~", path)
-        return changed
+        return [Link(path, target, over=True) for path, target in found.items()]
 
     # Records.
 

@@ -105,7 +105,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._managed_file import Directory, File, Link, ensure, ensure_places
+from ..module_utils._managed_file import Directory, File, Link, ensure, ensure_places, together
 
 _FILE = {
     "path": {"type": "path", "required": True},
@@ -140,12 +140,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     links = [Link(path, target) for path, target in module.params["links"].items()]
     places = ensure_places(module, [*directories, *links])
-    result = ensure(module, files)
-    module.exit_json(
-        changed=places["changed"] or result["changed"],
-        diff=places["diff"] + result["diff"],
-        files=places["files"] + result["files"],
-    )
+    module.exit_json(**together(places, ensure(module, files)))
 
 
 def _mode(one: dict[str, str]) -> int:

@@ -99,7 +99,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.zdkimfilter import RENAMED, ZdkimfilterError, masked, render, signer, version
-from ..module_utils._managed_file import File, Files, ensure, read
+from ..module_utils._managed_file import File, Files, Link, ensure, ensure_places, read, together
 
 SPEC: dict[str, Any] = {
     "running": {"type": "bool", "default": True},
@@ -127,14 +127,8 @@ def main() -> None:
             _check(module, wanted)
     except ValueError as error:
         module.fail_json(msg=str(error))
-    result = ensure(module, wanted.files)
-    for path, target in _links(params).items():
-        if _link(path) != target:
-            result["changed"] = True
-            result["files"] = sorted([*result["files"], path])
-            result["diff"].append(_diff(path, _link(path), target))
-            if not module.check_mode:
-                _put(module, path, target)
+    result = together(ensure(module, wanted.files), ensure_places(module, _links(params)))
+    result["files"].sort()
     module.exit_json(**result)
 
 
@@ -151,15 +145,15 @@ def _conf(params: dict[str, Any]) -> str:
     return os.path.join(params["directory"], "filters/zdkimfilter.conf")
 
 
-def _links(params: dict[str, Any]) -> dict[str, str | None]:
-    """Links and where they lead, or None where there shall be none."""
+def _links(params: dict[str, Any]) -> list[Link]:
     active = os.path.join(params["directory"], "filters/active")
-    return {
+    program = os.path.join(params["programs"], PACKAGE)
+    return [
         # courierfilter starts it by this path, whose name the socket gets.
-        os.path.join(active, NAME): os.path.join(params["programs"], PACKAGE) if params["running"] else None,
+        Link(os.path.join(active, NAME), program if params["running"] else None, over=True),
         # What the package may have started by itself.
-        os.path.join(active, PACKAGE): None,
-    }
+        Link(os.path.join(active, PACKAGE), None, over=True),
+    ]
 
 
 def _check(module: AnsibleModule, wanted: Files) -> None:
@@ -240,33 +234,6 @@ def _exposed(key: str) -> Iterator[str]:
         yield f"{key} can be read by others than courier (mode {mode:04o}); make it root:courier 0640, and a new key"
     elif not readable:
         yield f"{key} cannot be read by courier, and mail would leave unsigned; make it root:courier 0640"
-
-
-def _link(path: str) -> str | None:
-    """Where a link leads; a file in its place leads nowhere."""
-    if os.path.islink(path):
-        return os.readlink(path)
-    return "" if os.path.exists(path) else None
-
-
-def _put(module: AnsibleModule, path: str, target: str | None) -> None:
-    try:
-        if target is None:
-            os.unlink(path)
-            return
-        directory, name = os.path.split(path)
-        temporary = os.path.join(directory, f".{name}~")
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        os.symlink(target, temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        module.fail_json(msg=f"{path} cannot be linked: {error.strerror}")
-
-
-def _diff(path: str, before: str | None, after: str | None) -> dict[str, str]:
-    shown = [f"-> {target}\n" if target else "" for target in (before, after)]
-    return {"before_header": path, "after_header": path, "before": shown[0], "after": shown[1]}
 
 
 if __name__ == "__main__":

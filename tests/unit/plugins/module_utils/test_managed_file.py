@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from plugins.module_utils._managed_file import Database, File, ensure, read
+from plugins.module_utils._managed_file import Database, File, Link, ensure, ensure_places, read
 from tests.unit.run_module import run_module
 
 UID, GID = str(os.getuid()), str(os.getgid())
@@ -380,3 +380,28 @@ def test_the_first_file_of_a_directory_makes_an_older_database_stale(tmp_path):
     run([ours(tmp_path / "aliases/system", "postmaster: bob\n")], [database])
     run([ours(tmp_path / "aliases/more", "info: bob\n")], [database])
     assert (tmp_path / "aliases.dat").read_text() == "info: bob\npostmaster: bob\n"
+
+
+def place(*links, check=False):
+    def main():
+        module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+        module.exit_json(**ensure_places(module, links))
+
+    return run_module(SimpleNamespace(main=main), check=check)
+
+
+@pytest.mark.parametrize("target", ["/dev/null", None])
+def test_a_link_may_go_over_a_file(tmp_path, target):
+    path = tmp_path / "link"
+    path.write_text("")
+    assert place(Link(str(path), target, over=True), check=True)["changed"]
+    assert path.read_text() == ""
+    assert place(Link(str(path), target, over=True))["changed"]
+    assert [str(one.readlink()) for one in tmp_path.iterdir()] == ([target] if target else [])
+    assert not place(Link(str(path), target, over=True))["changed"]
+
+
+def test_a_link_heals_what_a_run_left_that_died(tmp_path):
+    (tmp_path / ".link~").symlink_to("/nowhere")
+    place(Link(str(tmp_path / "link"), "/dev/null"))
+    assert names(tmp_path) == ["link"]
