@@ -237,16 +237,19 @@ def _with(ask: Ask, name: str, text: str) -> Ask:
     """DNS as it would be with another record of SPF."""
 
     def answers(asked: str, kind: str) -> list[str]:
-        if (asked, kind) == (name, "TXT"):
-            return [text]
-        return _exchangers(ask(asked, kind)) if kind == "MX" else ask(asked, kind)
+        return [text] if (asked, kind) == (name, "TXT") else _for_spf(ask)(asked, kind)
 
     return answers
 
 
-def _exchangers(values: Iterable[str]) -> list[str]:
-    """The names alone, as spf.Ask wants them."""
-    return sorted(value.split()[-1].removesuffix(".") for value in values)
+def _for_spf(ask: Ask) -> Ask:
+    """The same answers, but of an MX the name alone."""
+
+    def answers(asked: str, kind: str) -> list[str]:
+        found = ask(asked, kind)
+        return sorted(value.split()[-1].removesuffix(".") for value in found) if kind == "MX" else found
+
+    return answers
 
 
 def _key(text: str) -> tuple[str, str]:
@@ -290,11 +293,8 @@ def _ptr(sender: Sender, ask: Ask) -> tuple[bool, str, str]:
 
 
 def _spf(sender: Sender, domain: str, ask: Ask) -> tuple[bool, str, str]:
-    def exchangers(name: str, kind: str) -> list[str]:
-        return _exchangers(ask(name, kind)) if kind == "MX" else ask(name, kind)
-
     try:
-        passing = [ipaddress.ip_network(one) for one in spf.expand(domain, exchangers).networks]
+        passing = [ipaddress.ip_network(one) for one in spf.expand(domain, _for_spf(ask)).networks]
     except spf.SpfError as error:
         return False, str(error), f"publish the record that the playbook dns has for {domain}"
     for address in sender.addresses:
