@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 import traceback
+from typing import Any
 
 from ._courier.spf import NoAnswer
 
-__all__ = ["MISSING", "NoAnswer", "Resolver", "ask"]
+__all__ = ["MISSING", "RESOLVER_SPEC", "NoAnswer", "Resolver", "ask"]
 
 try:
     import dns.exception
@@ -20,20 +21,18 @@ except ImportError:
 else:
     MISSING = None
 
+RESOLVER_SPEC: dict[str, Any] = {
+    "resolver": {"type": "str", "default": ""},
+    "timeout": {"type": "int", "default": 10},
+}
+
 
 def ask(name: str, kind: str) -> list[str]:
-    """The data of a name's records of one type, in order; nothing where there are none. Raises NoAnswer."""
+    """What SPF wants of a name's records of one type, in order; nothing where there are none. Raises NoAnswer."""
     try:
-        answer = dns.resolver.resolve(name, kind, lifetime=20)
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return []
-    except (dns.exception.DNSException, OSError) as error:
-        raise NoAnswer(f"DNS has no answer for {kind} of {name}: {error}") from error
-    if kind == "TXT":
-        return sorted(b"".join(record.strings).decode(errors="replace") for record in answer)
-    if kind == "MX":
-        return sorted(record.exchange.to_text(omit_final_dot=True) for record in answer)
-    return sorted(record.to_text() for record in answer)
+        return Resolver(timeout=20).ask_for_spf(name, kind)
+    except ValueError as error:  # resolv.conf
+        raise NoAnswer(str(error)) from error
 
 
 class Resolver:

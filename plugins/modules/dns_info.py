@@ -73,18 +73,11 @@ options:
         type: list
         elements: str
         required: true
-  resolver:
-    description: Address of the name server that is asked. By default those of C(/etc/resolv.conf).
-    type: str
-    default: ""
-  timeout:
-    description: Seconds to wait for an answer.
-    type: int
-    default: 10
   update_server:
     description: The server that RV(nsupdate) names, if it is not the one in the zone's SOA record.
     type: str
     default: ""
+extends_documentation_fragment: [courier.mail.dns]
 attributes:
   check_mode:
     support: full
@@ -151,7 +144,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils._courier.published import Ask, compare, questions, sender_rules, update_text
 from ..module_utils._courier.records import KINDS, Record, Sender
-from ..module_utils._dns import MISSING, Resolver
+from ..module_utils._dns import MISSING, RESOLVER_SPEC, Resolver
 
 AT_ONCE = 16  # questions
 
@@ -179,8 +172,7 @@ SPEC: dict[str, Any] = {
             "keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
         },
     },
-    "resolver": {"type": "str", "default": ""},
-    "timeout": {"type": "int", "default": 10},
+    **RESOLVER_SPEC,
     "update_server": {"type": "str", "default": ""},
 }
 

@@ -179,14 +179,7 @@ options:
     type: list
     elements: str
     default: []
-  resolver:
-    description: Address of the name server that is asked. By default those of C(/etc/resolv.conf).
-    type: str
-    default: ""
-  timeout:
-    description: Seconds to wait for an answer.
-    type: int
-    default: 10
+extends_documentation_fragment: [courier.mail.dns]
 attributes:
   check_mode:
     support: full
@@ -249,7 +242,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils._courier import records, spf
 from ..module_utils._courier.published import NoAnswer
-from ..module_utils._dns import MISSING, Resolver
+from ..module_utils._dns import MISSING, RESOLVER_SPEC, Resolver
 
 HOST: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -299,8 +292,7 @@ HOST: dict[str, Any] = {
 SPEC: dict[str, Any] = {
     "hosts": {"type": "list", "elements": "dict", "required": True, "options": HOST},
     "zones": {"type": "list", "elements": "str", "default": []},
-    "resolver": {"type": "str", "default": ""},
-    "timeout": {"type": "int", "default": 10},
+    **RESOLVER_SPEC,
 }
 
 

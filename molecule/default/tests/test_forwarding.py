@@ -13,6 +13,8 @@ from email.utils import parseaddr
 import dkim
 import pytest
 
+from plugins.module_utils._dns import Resolver
+
 SERVICE = "/run/courier-forward/socket"
 SRS0 = r"<SRS0-[^=]{4}=[A-Z2-7]{2}=example\.net=mailbox\+%s@%s>"
 
@@ -272,6 +274,49 @@ class TestFrom:
         copy = pass_on("shield-none")
         assert copy["From"] == "Böb <bob@shield-none.example.net>"
         assert copy["X-Courier-Mail-Shielded"] is None
+
+
+class TestTheSeal:
+    @pytest.fixture
+    def asked(self, host_named):
+        """What the world finds in DNS of a key, as dkimpy wants it."""
+        resolver = Resolver(host_named("dns.example.net").addresses["ipv4"])
+
+        def asked(name, timeout=0):
+            return "".join(resolver.ask_for_data(name.decode().rstrip("."), "TXT")[:1]).encode()
+
+        return asked
+
+    def test_holds_for_others_until_somebody_changes_the_copy(self, site, send, foreign, asked, came, token):
+        send(f"left@{site.domain}")
+        came()
+        (path,) = foreign.check_output("grep -rl %s /home/mailbox/Maildir/new", token).split()
+        copy = foreign.run("cat %s", path).stdout_bytes
+        chain, seals, why = dkim.arc_verify(copy, dnsfunc=asked)
+        assert (chain, why) == (b"pass", "success")
+        assert [seal["as-domain"] for seal in seals] == [site.domain.encode()]
+        # The seal vouches for what we found.
+        assert b"ARC-Authentication-Results: i=1; %s" % site.name.encode() in copy
+        assert dkim.arc_verify(copy + b"And more.\n", dnsfunc=asked)[0] == b"fail"
+
+    def test_is_believed_by_the_next_host_which_goes_on_with_the_chain(
+        self, sites, foreign, letter, token, asked, came, parsed
+    ):
+        here, there = sites[:2]
+        name = forward(here, f"on-{token}", f"left@{there.domain}")
+        try:
+            with here.call(foreign, 25) as smtp:
+                smtp.send_message(letter, f"mailbox+{token}@example.net", [name])
+            came()
+            (path,) = foreign.check_output("grep -rl %s /home/mailbox/Maildir/new", token).split()
+            copy = foreign.run("cat %s", path).stdout_bytes
+            found = map(str, parsed(copy).get_all("ARC-Authentication-Results"))
+            assert any(f"i=2; {there.name}" in said and "arc=pass" in said for said in found)
+            chain, seals, _why = dkim.arc_verify(copy, dnsfunc=asked)
+            assert chain == b"pass"
+            assert {seal["as-domain"].decode() for seal in seals} == {here.domain, there.domain}
+        finally:
+            gone(here, f"on-{token}")
 
 
 def test_a_loop_between_two_hosts_stops(sites, foreign, letter, token, eventually):
