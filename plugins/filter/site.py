@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from jinja2 import pass_context
 
 from ..module_utils._courier import bofh
 from ..module_utils._courier.aliases import Alias, refused_names
@@ -81,10 +82,15 @@ def host_names(hosts: Iterable[Host]) -> list[str]:
     return sorted({_name(host) for host in hosts})
 
 
-def own_networks(hosts: Iterable[Host]) -> list[str]:
-    """Networks that are ours. The documentation is in own_networks.yml."""
+@pass_context
+def own_networks(context: Mapping[str, Any], hosts: Iterable[Host]) -> list[str]:
+    """Networks that are ours. The documentation is in own_networks.yml.
+
+    What this host says of others may name them by hostvars, which are there for a host's own variables only. So it is
+    taken from where the filter is used.
+    """
     found: dict[int, set[Any]] = {4: set(), 6: set()}
-    for variable, network in _said_and_seen(hosts):
+    for variable, network in _said_and_seen(context, hosts):
         try:
             one = _network(str(network))
         except ValueError as error:
@@ -130,24 +136,28 @@ def filter_addresses(
         raise AnsibleFilterError(str(error)) from error
 
 
-def _said_and_seen(hosts: Iterable[Host]) -> Iterator[tuple[str, object]]:
+def _said_and_seen(here: Host, hosts: Iterable[Host]) -> Iterator[tuple[str, object]]:
     """The networks that are ours, each with the variable that says so."""
     yield from (("the loopback", network) for network in _LOOPBACK)
+    yield from _listed("mail_admin_networks", here.get("mail_admin_networks"))
+    for peer in (here.get("mail_peers") or {}).get("managed") or []:
+        yield from _listed("mail_peers.managed", peer.get("networks"))
     for host in hosts:
         name = host["inventory_hostname"]
-        for variable in ("mail_admin_networks", "mail_controller_addresses", "mail_addresses"):
-            said = host.get(variable) or []
-            if isinstance(said, str) or not isinstance(said, Sequence):
-                raise AnsibleFilterError(f"{variable} of {name} is {said!r}; write a list of addresses and networks")
-            yield from ((f"{variable} of {name}", network) for network in said)
-        for peer in (host.get("mail_peers") or {}).get("managed") or []:
-            yield from ((f"mail_peers.managed of {name}", network) for network in peer.get("networks") or [])
+        for variable in ("mail_controller_addresses", "mail_addresses"):
+            yield from _listed(f"{variable} of {name}", host.get(variable))
         facts = host.get("ansible_facts") or {}
         seen = [*(facts.get("all_ipv4_addresses") or []), *(facts.get("all_ipv6_addresses") or [])]
         for address in (name, host.get("ansible_host"), *seen):
             # A name says nothing here. Addresses of the link are everybody's.
             if _is_address(address) and not ipaddress.ip_address(str(address)).is_link_local:
                 yield f"the facts of {name}", address
+
+
+def _listed(variable: str, said: object) -> Iterator[tuple[str, object]]:
+    if isinstance(said, str | Mapping) or not isinstance(said or (), Iterable):
+        raise AnsibleFilterError(f"{variable} is {said!r}; write a list of addresses and networks")
+    yield from ((variable, network) for network in said or ())  # type: ignore[attr-defined]
 
 
 def _is_address(said: object) -> bool:

@@ -213,27 +213,34 @@ OURS: dict[str, tuple[dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize(("said", "wanted"), OURS.values(), ids=OURS)
 def test_networks_that_are_ours(said: dict[str, Any], wanted: list[str]):
     loopback = ["127.0.0.0/8", "::1"]
-    assert sorted(own_networks([HUB, {"inventory_hostname": "a"} | said])) == sorted(wanted + loopback)
+    assert sorted(own_networks(said, [HUB, {"inventory_hostname": "a"} | said])) == sorted(wanted + loopback)
+
+
+def test_what_others_say_of_their_peers_is_theirs():
+    assert own_networks({}, [{"inventory_hostname": "a", "mail_admin_networks": ["192.0.2.0/24"]}]) == [
+        "127.0.0.0/8",
+        "::1",
+    ]
 
 
 NOT_OURS = {
     "a name": (
         {"mail_admin_networks": ["office.example.com"]},
-        "mail_admin_networks of a has 'office.example.com'; "
+        "mail_admin_networks has 'office.example.com'; "
         "write addresses, or networks such as 192.0.2.0/24 or 2001:db8::/32",
     ),
     "no list": (
         {"mail_admin_networks": "192.0.2.0/24"},
-        "mail_admin_networks of a is '192.0.2.0/24'; write a list of addresses and networks",
+        "mail_admin_networks is '192.0.2.0/24'; write a list of addresses and networks",
     ),
     "host bits": (
         {"mail_admin_networks": ["192.0.2.1/24"]},
-        "mail_admin_networks of a has '192.0.2.1/24'; "
+        "mail_admin_networks has '192.0.2.1/24'; "
         "that is a host in 192.0.2.0/24; write 192.0.2.0/24, or the address alone",
     ),
     "everybody": (
         {"mail_peers": {"managed": [{"networks": ["::/0"]}]}},
-        "mail_peers.managed of a has '::/0'; nobody has that much for himself; write networks of /16 or narrower",
+        "mail_peers.managed has '::/0'; nobody has that much for himself; write networks of /16 or narrower",
     ),
 }
 
@@ -241,5 +248,5 @@ NOT_OURS = {
 @pytest.mark.parametrize(("said", "sentence"), NOT_OURS.values(), ids=NOT_OURS)
 def test_networks_that_cannot_be_ours(said: dict[str, Any], sentence: str):
     with pytest.raises(AnsibleFilterError) as refusal:
-        own_networks([{"inventory_hostname": "a"} | said])
+        own_networks(said, [{"inventory_hostname": "a"} | said])
     assert str(refusal.value) == sentence
