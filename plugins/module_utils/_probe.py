@@ -19,6 +19,7 @@ from contextlib import suppress
 from io import BufferedRWPair
 from typing import NamedTuple
 
+from ._ban_probe import NotBanned, prove_bans
 from ._filter_probe import EICAR, GTUBE, TEXTS, NotRefused, prove
 from ._signer_probe import NotSigned, prove_signer
 
@@ -95,6 +96,7 @@ SOCKETS = {
     "courierfilter": "/var/lib/courier/allfilters/pythonfilter",
     "srs": "/run/courier-forward/socket",
     "zdkimfilter": "/var/lib/courier/allfilters/000-zdkimfilter",
+    "fail2ban": "/run/fail2ban/fail2ban.sock",
 }
 PROTOCOLS = (*_TALKS, *SOCKETS)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
@@ -111,6 +113,7 @@ SPEC = {
     "refuses": {"type": "list", "elements": "str", "choices": list(TEXTS), "default": []},
     "signs": {"type": "bool", "default": False},
     "domain": {"type": "str"},
+    "jails": {"type": "list", "elements": "str", "default": []},
 }
 PORT_REQUIRED = [*(("protocol", protocol, ("port",)) for protocol in _TALKS), ("protocol", "zdkimfilter", ("domain",))]
 
@@ -132,6 +135,7 @@ class Endpoint(NamedTuple):
     refuses: Sequence[str] = ()  # messages that a filter must refuse
     signs: bool = False  # a filter must sign what programs of this host send
     domain: str | None = None  # whose mail zdkimfilter must sign
+    jails: Sequence[str] = ()  # that fail2ban must have
 
     @property
     def path(self) -> str | None:
@@ -158,6 +162,8 @@ def probe(endpoint: Endpoint) -> str:
                 return f"{endpoint}: {_rewrite(path)}"
             if endpoint.protocol == "zdkimfilter":
                 return f"{endpoint}: {prove_signer(path, endpoint.domain or '')}"
+            if endpoint.protocol == "fail2ban":
+                return f"{endpoint}: {prove_bans(endpoint.jails, path)}"
             if scanner := _SCANNERS.get(endpoint.protocol):
                 _try(path, scanner, endpoint.recognises)
             else:
@@ -168,7 +174,7 @@ def probe(endpoint: Endpoint) -> str:
             return f"{endpoint}{_ask(connection, endpoint)}"
     except OSError as error:
         raise NoAnswer(error.strerror or str(error)) from error
-    except (NotRefused, NotSigned) as refused:
+    except (NotRefused, NotSigned, NotBanned) as refused:
         raise NoAnswer(str(refused)) from refused
 
 

@@ -52,9 +52,10 @@ options:
             description:
               - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
                 whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
-                know again, and one that is forged, and V(zdkimfilter) for a signature.
+                know again, and one that is forged, V(zdkimfilter) for a signature, and V(fail2ban) for bans
+                that reach the firewall and are taken back.
             type: str
-            choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter]
+            choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban]
             required: true
           address:
             description: The address, IPv4 or IPv6.
@@ -76,10 +77,10 @@ options:
             type: path
           socket:
             description:
-              - Where V(authdaemon), V(clamd), V(spamd), V(courierfilter), V(srs) and V(zdkimfilter) listen, if not on
-                V(/run/courier/authdaemon/socket), V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock),
-                V(/var/lib/courier/allfilters/pythonfilter), V(/run/courier-forward/socket) and
-                V(/var/lib/courier/allfilters/000-zdkimfilter).
+              - Where those listen that have a path, if not on V(/run/courier/authdaemon/socket),
+                V(/run/clamav/clamd.ctl), V(/run/spamd/spamd.sock), V(/var/lib/courier/allfilters/pythonfilter),
+                V(/run/courier-forward/socket), V(/var/lib/courier/allfilters/000-zdkimfilter) and
+                V(/run/fail2ban/fail2ban.sock).
             type: path
           recognises:
             description:
@@ -105,6 +106,11 @@ options:
                 signature must verify with the record that is beside the key, and where DNS publishes that,
                 zdkimfilter must verify it too, and refute it when the text has changed.
             type: str
+          jails:
+            description: Jails that V(fail2ban) must have.
+            type: list
+            elements: str
+            default: []
   timeout:
     description:
       - Seconds after which what does not answer has failed, for the proof as a whole.

@@ -30,6 +30,9 @@ options:
   esmtproutes:
     description: Arguments of M(courier.mail.esmtproutes).
     type: dict
+  fail2ban:
+    description: Arguments of M(courier.mail.fail2ban).
+    type: dict
   forwarding:
     description: Arguments of M(courier.mail.forwarding).
     type: dict

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import grp
+import ipaddress
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from . import _bigmail, _configuration, _dmarc_report, _maildirs, _tell, authenticate, deny, learn, rate
+from ._origin import site
 from ._resolve import Resolver
 from ._settings import SettingsError, build
 from ._store import Store
@@ -57,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command=_release)
 
     one = commands.add_parser(
-        "traps", help="which hosts wrote to traps or sent large bulk mail, and what that is worth now"
+        "traps", help="which hosts wrote to traps, sent large bulk mail or guessed passwords, and what that is worth"
     )
     one.set_defaults(command=_traps)
 
@@ -69,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("pardon", help="forget what a host did, and let it in again")
     one.add_argument("source", help="the address, or for IPv6 the /64, as courier-mail traps has it")
     one.set_defaults(command=_pardon)
+
+    one = commands.add_parser("attacked", help="count an attack of a host, such as a ban")
+    one.add_argument("address", help="of the host")
+    one.add_argument("--note", default="", help="what it did")
+    one.set_defaults(command=_attacked)
 
     one = commands.add_parser("learn", help="learn from where people put their mail")
     one.set_defaults(command=_learn)
@@ -115,7 +122,7 @@ def _traps(given: argparse.Namespace) -> int:
     settings = _settings(given, "deny", deny.Settings)
     found = deny.scores(_store(settings.store).events(deny.KINDS), settings.half_life, time.time())
     if not found:
-        _say("Nobody has written to a trap or sent large bulk mail.")
+        _say("Nobody has written to a trap, sent large bulk mail or guessed passwords.")
         return 0
     _say(f"   worth  hits  last              source (refused from {settings.threshold:g} on, until {settings.until:g})")
     for one in found:
@@ -142,6 +149,17 @@ def _pardon(given: argparse.Namespace) -> int:
         return _fail(1, f"{given.source} has done nothing; courier-mail traps says who has")
     deny.run(settings)
     _say(f"{given.source} is forgiven, and not refused.")
+    return 0
+
+
+def _attacked(given: argparse.Namespace) -> int:
+    """Whoever attacks may come before anybody who sends mail, so the store is made if it is not there."""
+    settings = _settings(given, "deny", deny.Settings)
+    store = Store(settings.store)
+    try:
+        store.add("auth", site(str(ipaddress.ip_address(given.address))), 1.0, given.note)
+    finally:
+        store.close()
     return 0
 
 

@@ -21,7 +21,7 @@ PATH = "/var/lib/pythonfilter/courier_mail.sqlite"
 HOUR = 3600.0
 DAY = 86400.0
 # How long an event is remembered, by kind. Whoever decays them has forgotten them long before.
-_KEPT = {"sent": DAY, "trap": 180 * DAY, "big": 180 * DAY}
+_KEPT = {"sent": DAY, "trap": 180 * DAY, "big": 180 * DAY, "auth": 180 * DAY}
 _KEPT_SEEN = 365 * DAY
 _KEPT_RESULTS = 7 * DAY
 _BUSY_SECONDS = 10.0

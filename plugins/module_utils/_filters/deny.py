@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse mail of hosts that send spam to traps or large bulk mail, for as long as that has not faded.
+"""Refuse mail of hosts that send spam to traps or large bulk mail, or guess passwords, until that has faded.
 
 Each hit counts less by the day. The list is a file of its own beside what the role courier_mta writes into smtpaccess,
 which wins: what is named there in any way is the operator's decision, and never listed here.
@@ -26,7 +26,7 @@ from . import _addresses, _store
 from ._settings import refuse as refuse_setting
 from ._store import DAY, Event, Store
 
-KINDS = ("trap", "big")
+KINDS = ("trap", "big", "auth")
 DIRECTORY = "/etc/courier"
 NAME = "filtered"  # in smtpaccess
 _HEADER = (

@@ -388,7 +388,9 @@ def test_a_scan_says_how_long_it_is(path):
 
 
 def test_every_protocol_is_tested():
-    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, *FILTERS, "srs"} == set(PROTOCOLS)
+    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, *FILTERS, "srs", "fail2ban"} == set(
+        PROTOCOLS
+    )
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
 
@@ -452,7 +454,7 @@ def test_a_closed_port_is_no_answer(path):
     assert refusal(Endpoint("authdaemon", socket=path)) == "No such file or directory"
 
 
-@pytest.mark.parametrize("protocol", [protocol for protocol in PROTOCOLS if protocol not in FILTERS])
+@pytest.mark.parametrize("protocol", [protocol for protocol in PROTOCOLS if protocol not in {*FILTERS, "fail2ban"}])
 def test_silence_is_no_answer(monkeypatch, path, protocol):
     monkeypatch.setattr(_probe, "PATIENCE", 0.05)
     listener, endpoint = listen(Endpoint(protocol, socket=path))
@@ -466,6 +468,17 @@ def test_asks_zdkimfilter_for_a_signature(monkeypatch):
     monkeypatch.setattr(_probe, "prove_signer", lambda path, domain: f"{path} signs for {domain}")
     endpoint = Endpoint("zdkimfilter", socket="/run/filter", domain="example.com")
     assert probe(endpoint) == "zdkimfilter /run/filter: /run/filter signs for example.com"
+
+
+def test_asks_fail2ban_for_bans(monkeypatch):
+    monkeypatch.setattr(_probe, "prove_bans", lambda jails, path: f"{path} bans in {', '.join(jails)}")
+    endpoint = Endpoint("fail2ban", socket="/run/bans", jails=["a", "b"])
+    assert probe(endpoint) == "fail2ban /run/bans: /run/bans bans in a, b"
+
+
+def test_fail2ban_without_its_programs_is_no_answer(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert refusal(Endpoint("fail2ban")).startswith("fail2ban-client cannot be asked: ")
 
 
 def test_zdkimfilter_that_does_not_sign_is_no_answer(tmp_path):

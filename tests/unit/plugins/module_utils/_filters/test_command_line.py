@@ -64,10 +64,19 @@ def test_releases(site):
 
 
 def test_says_who_fell_into_traps(site):
-    assert site.run("traps") == (0, "Nobody has written to a trap or sent large bulk mail.\n", "")
+    assert site.run("traps") == (0, "Nobody has written to a trap, sent large bulk mail or guessed passwords.\n", "")
     site.store.add("trap", "203.0.113.9", 1.0, "spam trap t@example.com")
     assert "1.00     1" in site.run("traps")[1]
     assert "203.0.113.9  spam trap t@example.com" in site.run("traps")[1]
+
+
+def test_counts_attacks(site):
+    assert site.run("attacked", "203.0.113.9", "--note", "courier-strangers") == (0, "", "")
+    assert site.run("attacked", "2001:db8:0:7::9")[0] == 0
+    found = [(event.key, event.amount, event.note) for event in site.store.events(["auth"])]
+    assert found == [("203.0.113.9", 1.0, "courier-strangers"), ("2001:db8:0:7::/64", 1.0, "")]
+    assert "203.0.113.9  courier-strangers" in site.run("traps")[1]
+    assert site.run("attacked", "somebody")[0] == 69
 
 
 def test_pardons(site, monkeypatch):

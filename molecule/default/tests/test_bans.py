@@ -1,0 +1,273 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who guesses passwords is kept out, and nobody else is.
+
+Attacks come from addresses that a host of the bed has for one test only, because fail2ban remembers.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import random
+import smtplib
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+
+PORTS = [25, 110, 143, 465, 587, 993, 995]
+VICTIM = {"ipv4": "192.0.2.9", "ipv6": "2001:db8::192:9"}
+
+
+class Attacker(NamedTuple):
+    """An address on a host, and the site that it turns to."""
+
+    site: object
+    host: object
+    family: str
+    address: str
+
+    def connect(self, port, timeout=20.0):
+        target = (self.site.addresses[self.family], port)
+        return self.host.inside(lambda: socket.create_connection(target, timeout, (self.address, 0)))
+
+    def smtp(self, port):
+        target, source = self.site.addresses[self.family], (self.address, 0)
+        if port == 465:
+            return self.host.inside(
+                lambda: smtplib.SMTP_SSL(target, port, "x", timeout=20, source_address=source, context=self.site.trust)
+            )
+        client = self.host.inside(lambda: smtplib.SMTP(target, port, "x", timeout=20, source_address=source))
+        if port == 587:
+            client.starttls(context=self.site.trust)
+        return client
+
+    def is_kept_out(self, port):
+        try:
+            self.connect(port, 1.0).close()
+        except TimeoutError:
+            return True
+        except ConnectionRefusedError:
+            return False
+        return False
+
+    def is_kept_out_of(self, ports):
+        with ThreadPoolExecutor(len(ports)) as pool:
+            return list(pool.map(self.is_kept_out, ports))
+
+    def guess(self, port, times, name, method="PLAIN", password="wrong"):
+        """Try to log in by SMTP."""
+        with self.smtp(port) as smtp:
+            smtp.ehlo()
+            for _each in range(times):
+                self.try_once(smtp, name, method, password)
+
+    @staticmethod
+    def try_once(smtp, name, method, password):
+        said = {
+            "PLAIN": [f"\0{name}\0{password}"],
+            "LOGIN": [name, password],
+            "CRAM": [f"{name} {'0' * 32}"],
+        }[method.partition("-")[0]]
+        code, _text = smtp.docmd("AUTH", method)
+        for one in said:
+            if code == 334:
+                code, _text = smtp.docmd(base64.b64encode(one.encode()).decode())
+        assert code == 535
+
+    def guess_imap(self, names, command="LOGIN"):
+        """Try to log in by IMAP, which keeps whoever fails waiting, so at once."""
+
+        def guess(name):
+            with self.site.trust.wrap_socket(self.connect(993)) as connection, connection.makefile("rb") as stream:
+                stream.readline()
+                connection.sendall(f"1 {command} {name} wrong\r\n".encode())
+                return stream.readline()
+
+        with ThreadPoolExecutor(len(names)) as pool:
+            return list(pool.map(guess, names))
+
+
+@pytest.fixture
+def attacker(site, stranger, family):
+    made = []
+
+    def attacker(family=family):
+        facts = site.facts
+        network = ipaddress.ip_network(facts[f"bed_{family}_network"])
+        number = random.randrange(70, 125) if family == "ipv4" else random.randrange(2**32, 2**48)
+        one = Attacker(site, stranger, family, str(network[number]))
+        stranger.check_output("ip address replace %s/%s dev eth0 nodad", one.address, str(network.prefixlen))
+        made.append((one.address, network.prefixlen))
+        return one
+
+    yield attacker
+    for address, length in made:
+        stranger.run("ip address del %s/%s dev eth0", address, str(length))
+        site.run("fail2ban-client unban %s", address)
+        site.run(
+            "courier-mail pardon %s",
+            str(ipaddress.ip_network((address, 64), strict=False)) if ":" in address else address,
+        )
+
+
+def banned(site, jail):
+    return site.check_output("fail2ban-client get %s banip", jail).split()
+
+
+DOORS = {
+    "AUTH PLAIN on 587": (587, "PLAIN"),
+    "AUTH LOGIN on 465": (465, "LOGIN"),
+    "AUTH CRAM-MD5 on 587": (587, "CRAM-MD5"),
+    "AUTH CRAM-SHA256 on 465": (465, "CRAM-SHA256"),
+}
+
+
+@pytest.mark.parametrize(("port", "method"), DOORS.values(), ids=DOORS)
+def test_who_tries_names_is_kept_out_of_every_door(site, stranger, attacker, eventually, family, port, method):
+    one = attacker()
+    one.guess(port, 5, f"nobody@{site.domain}", method)
+    assert eventually(lambda: one.is_kept_out(port))
+    assert one.is_kept_out_of(PORTS) == [True] * len(PORTS)
+    # Not those who share nothing with him but the way, nor his other addresses.
+    for other in (25, 465, 587, 993):
+        stranger.connect(site.addresses[family], other).close()
+
+
+def test_who_tries_names_by_imap_is_kept_out(site, attacker, eventually):
+    one = attacker()
+    one.guess_imap([f"nobody{number}@{site.domain}" for number in range(5)])
+    assert eventually(lambda: one.is_kept_out(993))
+    assert one.is_kept_out(587)
+    # Who it was and how to let him in again is in the journal, and the filters' store remembers him.
+    said = site.run("journalctl --output=cat --identifier=courier-mail-bans | grep -F %s", one.address).stdout
+    assert f"fail2ban-client unban {one.address}" in said
+    assert eventually(lambda: one.address.rpartition(":")[0][:12] in site.run("courier-mail traps").stdout)
+
+
+def test_who_tries_where_no_login_is_offered_is_kept_out(attacker, eventually):
+    one = attacker()
+    with one.smtp(25) as smtp:
+        smtp.ehlo()
+        for _each in range(12):
+            assert smtp.docmd("AUTH", "PLAIN AGEAYg==")[0] >= 500
+    assert eventually(lambda: one.is_kept_out(587))
+
+
+def test_a_connection_that_is_open_is_cut(site, attacker, eventually):
+    one = attacker()
+    with one.smtp(587) as before:
+        assert before.noop()[0] == 250
+        one.guess(587, 5, f"nobody@{site.domain}")
+        assert eventually(lambda: one.is_kept_out(587))
+        before.sock.settimeout(2)
+        with pytest.raises((TimeoutError, smtplib.SMTPServerDisconnected)):
+            before.noop()
+        before.sock.close()
+
+
+def test_a_ban_ends_by_itself_and_the_next_one_is_longer(site, attacker, eventually):
+    one = attacker()
+    one.guess(587, 5, f"nobody@{site.domain}")
+    assert eventually(lambda: one.is_kept_out(587))
+    assert eventually(lambda: not one.is_kept_out(587), within=25)
+    one.guess(587, 5, f"nobody@{site.domain}")
+    assert eventually(lambda: one.is_kept_out(587))
+    times = site.check_output("fail2ban-client get courier-strangers banip --with-time").splitlines()
+    (line,) = [line for line in times if line.startswith(one.address)]
+    assert int(line.partition("+")[2].split()[0]) >= 24
+
+
+def test_one_command_lets_somebody_in_again(site, attacker, eventually):
+    one = attacker()
+    one.guess(587, 5, f"nobody@{site.domain}")
+    assert eventually(lambda: one.is_kept_out(587))
+    assert site.check_output("fail2ban-client unban %s", one.address) == "1"
+    assert eventually(lambda: not one.is_kept_out(587), within=5)
+
+
+def test_a_ban_survives_restarts_of_fail2ban_and_of_the_firewall(site, attacker, eventually):
+    one = attacker()
+    site.check_output("fail2ban-client set courier-strangers bantime 300")
+    try:
+        one.guess(587, 5, f"nobody@{site.domain}")
+        assert eventually(lambda: one.is_kept_out(587))
+        for command in ("restart fail2ban", "restart nftables", "reload nftables"):
+            site.check_output(f"systemctl {command}")
+            assert eventually(lambda: one.address in site.run("nft list ruleset").stdout)
+            assert eventually(lambda: one.is_kept_out(587))
+        site.check_output("nft flush ruleset")
+        assert not one.is_kept_out(587)
+        site.check_output("systemctl restart fail2ban")
+        assert eventually(lambda: one.is_kept_out(587))
+    finally:
+        site.run("systemctl stop nftables")
+        site.run("systemctl restart fail2ban")
+
+
+def test_an_old_password_is_not_a_stranger(site, attacker, eventually):
+    one = attacker()
+    one.guess(587, 8, site.accounts["alice"].address)
+    assert eventually(
+        lambda: f"[courier-accounts] Found {one.address}" in site.check_output("cat /var/log/fail2ban.log")
+    )
+    assert not one.is_kept_out(587)
+    one.guess(587, 4, site.accounts["alice"].address.upper(), "LOGIN")
+    assert eventually(lambda: one.address in banned(site, "courier-accounts"))
+    assert one.address not in banned(site, "courier-strangers")
+
+
+def test_hopeless_names_have_less_patience(site, attacker, eventually):
+    one = attacker()
+    one.guess(587, 2, "root", "LOGIN")
+    assert eventually(lambda: one.address in banned(site, "courier-attackers"))
+
+
+def test_the_controller_is_never_banned(site, family):
+    address = str(ipaddress.ip_network(site.facts[f"bed_{family}_network"])[1])
+    for _each in range(4):
+        with smtplib.SMTP_SSL(site.addresses[family], 465, "x", timeout=20, context=site.trust) as smtp:
+            assert smtp.sock.getsockname()[0] == address
+            smtp.ehlo()
+            for _try in range(25):
+                Attacker.try_once(smtp, f"nobody@{site.domain}", "PLAIN", "wrong")
+    socket.create_connection((site.addresses[family], 587), 5).close()
+    assert f"Ban {address}" not in site.check_output("cat /var/log/fail2ban.log")
+
+
+def test_a_login_name_bans_nobody_else(site, attacker, eventually, family):
+    one, victim = attacker(), VICTIM[family]
+    line = f'error,relay={victim},port=1,msg="535 Authentication failed.",cmd: AUTH LOGIN a'
+    names = [
+        f"x\n{line}",
+        f"x\r\nmx1 courieresmtpd: {line}",
+        f'x",relay={victim},port=1',
+        f"x, ip=[{victim}], port=[1]",
+    ]
+    for method in ("PLAIN", "LOGIN"):
+        with one.smtp(587) as smtp:
+            smtp.ehlo()
+            for name in names[: 2 if method == "PLAIN" else 4][:2]:
+                one.try_once(smtp, name, method, "wrong")
+    ending = f", ip=[{victim}], port=[1]"
+    quoted = [
+        f'"x{ending}"',
+        f'"x{ending}\\nLOGIN FAILED, user=y{ending}"',
+        *(f'"{"x" * length}{ending}"' for length in (150, 460, 980)),
+    ]
+    other = attacker()
+    other.guess_imap(quoted)
+    assert eventually(lambda: f"Found {other.address}" in site.check_output("cat /var/log/fail2ban.log"))
+    assert victim not in site.check_output("cat /var/log/fail2ban.log")
+
+
+def test_a_report_counts(site, attacker, eventually):
+    one = attacker()
+    one.guess(587, 2, "root", "LOGIN")
+    assert eventually(lambda: one.address in banned(site, "courier-attackers"))
+    said = site.check_output("/usr/local/lib/courier-mail-bans/report")
+    assert "courier-attackers" in said
+    assert "courier-proof" not in said
