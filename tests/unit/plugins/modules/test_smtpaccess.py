@@ -159,16 +159,17 @@ def test_leaves_the_deny_list_alone_otherwise(directory):
     assert not run(directory, LOOPBACK)["changed"]
 
 
-class TestDeniedLists:
-    LIST = {"name": "attackers", "text": "# of today\n203.0.113.0/24\n203.0.113.0/24 # again\n", "reason": "guess"}
+LIST = {"name": "attackers", "text": "# of today\n203.0.113.0/24\n203.0.113.0/24 # again\n", "reason": "guess"}
 
+
+class TestDeniedLists:
     def test_are_denied(self, directory):
-        run(directory, LOOPBACK, denied_lists=[self.LIST])
+        run(directory, LOOPBACK, denied_lists=[LIST])
         written = (directory / "smtpaccess/default").read_text()
         assert written == f"# denied: attackers; guess\n203.0.113\tdeny\n{WRITTEN}"
 
     def test_may_not_hold_what_is_ours(self, directory):
-        answer = run(directory, LOOPBACK, denied_lists=[self.LIST], ours=["203.0.113.7"])
+        answer = run(directory, LOOPBACK, denied_lists=[LIST], ours=["203.0.113.7"])
         assert answer["failed"]
         assert "mail_denied_lists: attackers, line 2: 203.0.113.0/24 holds 203.0.113.7" in answer["msg"]
         assert (directory / "smtpaccess/default").read_text() == SHIPPED

@@ -269,7 +269,8 @@ NO_POLICY = {
     ),
     "hosts that are no list": (
         {"freemail": [{"domain": "example.net", "hosts": "a.example.net"} | WHY]},
-        "mail_policy: freemail: hosts of example.net is 'a.example.net'; write a list of domains, such as [mx.example.net]",
+        "mail_policy: freemail: hosts of example.net is 'a.example.net'; "
+        "write a list of domains, such as [mx.example.net]",
     ),
     "hard that is a word": (
         {"most_recipients": {"number": 5, "hard": "very"} | WHY},
@@ -324,6 +325,6 @@ def test_one_sender_of_ours_can_be_refused():
 
 
 def test_a_policy_ends():
-    with pytest.raises(TermsError, match="mail_policy: senders: @example.net was to be until 2020-01-01"):
+    with pytest.raises(TermsError, match=r"mail_policy: senders: @example\.net was to be until 2020-01-01"):
         policy_notices({"senders": [{"address": "@example.net", "reason": "why", "until": "2020-01-01"}]})
     assert policy_notices({"senders": [{"address": "@example.net"} | WHY]}) == []

@@ -28,7 +28,8 @@ REFUSED = {
     ),
     "host bits": (
         "192.0.2.1/24\n",
-        "mail_denied_lists: attackers, line 1: 192.0.2.1/24 is an address in a network; write 192.0.2.0/24, or 192.0.2.1",
+        "mail_denied_lists: attackers, line 1: 192.0.2.1/24 is an address in a network; "
+        "write 192.0.2.0/24, or 192.0.2.1",
     ),
     "a network that holds the controller": (
         "# x\n192.0.2.0/24\n",
@@ -47,8 +48,8 @@ REFUSED = {
     ),
     "a partner": (
         "203.0.113.32/28\n",
-        "mail_denied_lists: attackers, line 1: 203.0.113.32/28 holds 203.0.113.40, which is the trusted peer a partner; "
-        "nobody there could send or log in, so take it out of one of them",
+        "mail_denied_lists: attackers, line 1: 203.0.113.32/28 holds 203.0.113.40, which is the trusted peer a partner"
+        "; nobody there could send or log in, so take it out of one of them",
     ),
     "everybody": (
         "*\n",
