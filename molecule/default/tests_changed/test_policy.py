@@ -8,8 +8,9 @@ from __future__ import annotations
 import socket
 
 
-def test_more_recipients_come_later(site, stranger):
-    with site.smtp(stranger, 25) as smtp:
+# The stranger is on a blacklist now.
+def test_more_recipients_come_later(site, foreign):
+    with site.smtp(foreign, 25) as smtp:
         smtp.ehlo()
         smtp.mail("mailbox@example.net")
         codes = [smtp.rcpt(f"alice@{site.domain}")[0] for _ in range(11)]
