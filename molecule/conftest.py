@@ -105,9 +105,9 @@ class Host:
             return False
         return True
 
-    def call(self, caller: Host, port: int, family: str = "ipv4") -> smtplib.SMTP:
+    def call(self, caller: Host, port: int, family: str = "ipv4", *, address: str = "") -> smtplib.SMTP:
         """Call this host's SMTP port, in clear."""
-        address = self.addresses[family]
+        address = address or self.addresses[family]
         return caller.inside(lambda: smtplib.SMTP(address, port, caller.name, timeout=TIMEOUT))
 
     def sendmail(self, message: EmailMessage, sender: str, recipient: str) -> None:
@@ -151,14 +151,16 @@ class Site(Sender):
         trust.load_verify_locations(cadata=certificates)
         return trust
 
-    def smtp(self, caller: Host, port: int, family: str = "ipv4", *, tls: bool = True) -> smtplib.SMTP:
+    def smtp(
+        self, caller: Host, port: int, family: str = "ipv4", *, tls: bool = True, address: str = ""
+    ) -> smtplib.SMTP:
         """Call this host's SMTP port: 465 within TLS, any other with STARTTLS unless `tls` says no."""
-        address = self.addresses[family]
+        address = address or self.addresses[family]
         if port == 465:
             return caller.inside(
                 lambda: smtplib.SMTP_SSL(address, port, caller.name, timeout=TIMEOUT, context=self.trust)
             )
-        client = self.call(caller, port, family)
+        client = self.call(caller, port, family, address=address)
         if tls:
             client.starttls(context=self.trust)
         return client

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 from jinja2 import pass_context
 
 from ..module_utils._courier import bofh
@@ -17,6 +18,7 @@ from ..module_utils._courier.aliases import Alias, refused_names
 from ..module_utils._courier.forwards import targets
 from ..module_utils._courier.senders import Account, Managed, SenderError, compute
 from ..module_utils._courier.smtpaccess import WIDEST_RELAY, Network
+from ..module_utils._courier.terms import TermsError
 
 Host = Mapping[str, Any]  # a host's variables
 _LOOPBACK = ("127.0.0.0/8", "::1")
@@ -116,6 +118,16 @@ def spf_rules(checks: Mapping[str, Sequence[str]]) -> list[str]:
         raise AnsibleFilterError(str(error)) from error
 
 
+def policy_rules(policy: Mapping[str, Any], own: Iterable[str] = ()) -> list[str]:
+    """Lines of bofh. The documentation is in policy_rules.yml."""
+    try:
+        for notice in bofh.policy_notices(policy):
+            Display().warning(notice)
+        return bofh.policy_rules(policy, own)
+    except (bofh.BofhError, TermsError) as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 def filter_addresses(
     accounts: Iterable[Mapping[str, Any]],
     aliases: Iterable[Mapping[str, Any]],
@@ -194,6 +206,7 @@ class FilterModule:
             "smarthost_route": smarthost_route,
             "refused_traps": refused_traps,
             "spf_rules": spf_rules,
+            "policy_rules": policy_rules,
             "filter_addresses": filter_addresses,
             "forwards": forwards,
             "host_names": host_names,

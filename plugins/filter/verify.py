@@ -48,12 +48,13 @@ def verify_rows(
     rows = []
     hosts = list(map(_noted, variables))
     for host in hosts:
-        if "letters" not in host:
+        if "letters" not in host and "relays" not in host:
             rows.append(_row(host, "all", False, "nothing could be asked there; see the tasks above", {}))
             continue
-        rows += [_letter(hosts, host, letter) for letter in host["letters"]]
+        rows += [_letter(hosts, host, letter) for letter in host.get("letters", [])]
         rows += [_read(host, read) for read in [host.get("read")] if read]
         rows += [_door(host, door, days) for door in host.get("doors", [])]
+        rows += [_relay(host, door) for door in host.get("relays", [])]
     rows += [_record(finding) for finding in records]
     rows += [row for host in hosts for row in _sender(host, sender_rules, days)]
     nowhere = {"host": ""}
@@ -184,6 +185,12 @@ def _door(host: Noted, door: Mapping[str, Any], days: int) -> Row:
         what += f", certificate for {left} days" if left >= 0 else f", certificate expired {-left} days ago"
         ok = ok and left >= days
     return _row(host, "door", ok, what, {"to": door["door"], "seconds": door["seconds"]})
+
+
+def _relay(host: Noted, door: Mapping[str, Any]) -> Row:
+    return _row(
+        host, "relay", door["ok"], door["said"], {"from": door["who"], "to": door["door"], "seconds": door["seconds"]}
+    )
 
 
 def _record(finding: Finding) -> Row:

@@ -76,10 +76,10 @@ options:
       lift:
         description:
           - The check that a V(broken) peer is exempt from. V(dnsbl) is that for blacklisted addresses, V(helo) that of
-            the name in HELO, V(sender_domain) that of the sender's domain in DNS, V(spf) and V(spf_helo) are those of
-            SPF for sender and HELO.
+            the name in HELO, V(sender_domain) that of the sender's domain and its MX in DNS, V(spf), V(spf_helo) and
+            V(spf_from) are those of SPF for sender, HELO and From.
         type: str
-        choices: [dnsbl, helo, sender_domain, spf, spf_helo]
+        choices: [dnsbl, helo, sender_domain, spf, spf_from, spf_helo]
       reason:
         description: Why it is there. Needed for V(broken) peers.
         type: str
@@ -90,6 +90,37 @@ options:
         description:
           - The last day, such as V(2026-12-31). Each run of the 30 days before warns, and each after it is refused.
         type: str
+  denied_lists:
+    description:
+      - Lists of networks that somebody else made, or a program. They are denied like O(peers) of the class V(denied).
+      - A network that is there twice, or that O(peers) has as well, is written once. One that holds a peer of another
+        class, or an address of O(ours), or is held by them, is refused with its line.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What people call it.
+        type: str
+        required: true
+      text:
+        description: One address or network a line. From a C(#) on, a line is a comment.
+        type: str
+        required: true
+      reason:
+        description: Why it is there.
+        type: str
+      owner:
+        description: Who answers for it.
+        type: str
+      until:
+        description: The last day, as that of a peer.
+        type: str
+  ours:
+    description: Networks that are ours. No denied network may hold one of them, or be held.
+    type: list
+    elements: str
+    default: []
   entries:
     description: Who else may connect, and how.
     type: list
@@ -142,6 +173,10 @@ attributes:
 EXAMPLES = r"""
 - name: Say who may do what on our SMTP ports
   courier.mail.smtpaccess:
+    denied_lists:
+      - name: attackers
+        text: "{{ lookup('ansible.builtin.file', '/srv/lists/attackers.txt') }}"
+    ours: "{{ groups['all'] | map('extract', hostvars) | courier.mail.own_networks }}"
     entries:
       - network: 127.0.0.1
         variables: {RELAYCLIENT: null}
@@ -177,6 +212,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ..module_utils._courier import denied
 from ..module_utils._courier.peers import CLASSES, LIFTED, Peer
 from ..module_utils._courier.peers import entries as peer_entries
 from ..module_utils._courier.smtpaccess import Access, render, without
@@ -204,7 +240,10 @@ PEER = {
     "lift": {"type": "str", "choices": list(LIFTED)},
     **TERMS_SPEC,
 }
+LIST = {"name": {"type": "str", "required": True}, "text": {"type": "str", "required": True}, **TERMS_SPEC}
 SPEC = FILES_SPEC | {
+    "denied_lists": {"type": "list", "elements": "dict", "options": LIST, "default": []},
+    "ours": {"type": "list", "elements": "str", "default": []},
     "peers": {"type": "list", "elements": "dict", "options": PEER, "default": []},
     "entries": {"type": "list", "elements": "dict", "options": ENTRY, "default": []},
 }
@@ -234,6 +273,8 @@ def by_spf(module: AnsibleModule, domain: str) -> list[str]:
 def plan(params: dict[str, Any]) -> Files:
     directory, owner, group = (params[name] for name in ("directory", "owner", "group"))
     peers = [peer(entry) for entry in params["peers"]]
+    lists = [denied.List(one["name"], one["text"], terms(one)) for one in params["denied_lists"]]
+    peers += denied.peers(lists, peers, params["ours"])
     warnings = notices((str(peer), peer.terms) for peer in peers)
     text = render([*peer_entries(peers), *map(access, params["entries"])])
     files = [File(f"{directory}/smtpaccess/default", text, owner, group)]
@@ -246,10 +287,13 @@ def plan(params: dict[str, Any]) -> Files:
 
 
 def peer(entry: dict[str, Any]) -> Peer:
-    said = Terms(*(entry[name] for name in TERMS_SPEC))
     # On the controller, where nobody asks DNS, there are no networks by SPF.
     by_spf = entry.get("by_spf", [])
-    return Peer(entry["class"], entry["networks"], entry["name"], entry["lift"], entry["spf"], said, by_spf)
+    return Peer(entry["class"], entry["networks"], entry["name"], entry["lift"], entry["spf"], terms(entry), by_spf)
+
+
+def terms(entry: dict[str, Any]) -> Terms:
+    return Terms(*(entry[name] for name in TERMS_SPEC))
 
 
 def access(entry: dict[str, Any]) -> Access:

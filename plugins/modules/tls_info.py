@@ -117,11 +117,15 @@ doors:
     key_digest:
       description: SHA-256 of the public key in that certificate, in hexadecimal digits, as TLSA 3 1 1 has it.
       type: str
+    certificate_digest:
+      description: SHA-256 of that certificate (DER), in hexadecimal digits.
+      type: str
     seconds:
       description: How long the answer took.
       type: float
 """
 
+import hashlib
 import ssl
 import time
 from datetime import UTC, datetime
@@ -152,19 +156,29 @@ def main() -> None:
 
 
 def ask(openssl: OpenSSL, door: dict[str, Any]) -> dict[str, Any]:
-    start, days, digest, path = time.monotonic(), None, None, door["certificate"]
+    start, days, digest, fingerprint, path = time.monotonic(), None, None, None, door["certificate"]
     endpoint = Endpoint(**door | {"certificate": None})
     try:
         if path:
             pem = certificates(read(path) or "", path)[0]
             days = (openssl.describe([pem])[0].not_after - datetime.now(UTC)).days
             digest = openssl.key_digest(pem)
-            endpoint = endpoint._replace(certificate=ssl.PEM_cert_to_DER_cert(pem))
+            certificate = ssl.PEM_cert_to_DER_cert(pem)
+            fingerprint = hashlib.sha256(certificate).hexdigest()
+            endpoint = endpoint._replace(certificate=certificate)
         said, ok = probe(endpoint).removeprefix(str(endpoint)).strip() or "answers", True
     except (NoAnswer, PemError) as error:
         said, ok = str(error), False
     seconds = time.monotonic() - start
-    return {"door": str(endpoint), "ok": ok, "said": said, "days": days, "key_digest": digest, "seconds": seconds}
+    return {
+        "door": str(endpoint),
+        "ok": ok,
+        "said": said,
+        "days": days,
+        "key_digest": digest,
+        "certificate_digest": fingerprint,
+        "seconds": seconds,
+    }
 
 
 if __name__ == "__main__":

@@ -357,6 +357,38 @@ REFUSED = {
         {"mail_srs_secrets": ["hunter2"]},
         "mail_srs_secrets: secret 1 is not 16 characters or more",
     ),
+    "refused sender without a reason": (
+        {"mail_policy": {"senders": [{"address": "@example.net"}]}},
+        "mail_policy: senders: @example.net has no reason",
+    ),
+    "refused sender that is all of us": (
+        {"mail_policy": {"senders": [{"address": "@example.com", "reason": "is forged"}]}},
+        "mail_policy: senders: @example.com would refuse whatever people and programs of example.com send",
+    ),
+    "refused exchanger that is a name": (
+        {"mail_policy": {"exchangers": [{"address": "mx.example.net", "reason": "spam"}]}},
+        "mail_policy: exchangers: 'badmx mx.example.net' needs one IP address",
+    ),
+    "line of a list that is no network": (
+        {"mail_denied_lists": [{"name": "attackers", "text": "203.0.113.7\n203.0.113.x # typo\n"}]},
+        "mail_denied_lists: attackers, line 2: '203.0.113.x' is no network",
+    ),
+    "list that denies people of ours": (
+        {
+            "mail_admin_networks": ["203.0.113.128/25"],
+            "mail_denied_lists": [{"name": "attackers", "text": "# of today\n203.0.113.0/24\n"}],
+        },
+        "mail_denied_lists: attackers, line 2: 203.0.113.0/24 holds 203.0.113.128/25, which is ours",
+    ),
+    "denied network with a partner in it": (
+        {
+            "mail_peers": {
+                "trusted": [{"name": "a partner", "networks": ["203.0.113.7"]}],
+                "denied": [{"networks": ["203.0.113.0/24"], "reason": "guesses"}],
+            }
+        },
+        "mail_peers.denied: 203.0.113.0/24 holds 203.0.113.7, which is the trusted peer a partner",
+    ),
     "file that is none of Courier's": ({"courier_mta_files": {"queutime": "1d"}}, "did you mean queuetime"),
 }
 # What only the files of the packages know, or a program that comes with them.

@@ -68,6 +68,7 @@ class TestASiteWhereAllIsWell:
             "out: report",
             "read: IMAP",
             "door",
+            "relay",
             *(f"sender rule: {rule}" for rule in ("ptr", "spf", "spf-helo", "dkim", "dmarc", "tls")),
         }
 
@@ -92,6 +93,19 @@ class TestASiteWhereAllIsWell:
             "imap 127.0.0.1:993",
         }
         assert all("TLSv1.3, certificate for " in what for what in doors.values())
+
+    def test_asks_every_listener_to_relay_over_both_families(self, well, site):
+        rows = {
+            (row["from"], row["to"]): row["what"]
+            for row in well.rows
+            if row["host"] == site.name and row["direction"] == "relay"
+        }
+        hosts = [site.addresses["ipv4"], f"[{site.addresses['ipv6']}]"]
+        assert set(rows) == {("stranger", f"smtp {host}:{port}") for host in hosts for port in (25, 465, 587)} | {
+            ("authenticated", f"smtp {host}:{port}") for host in hosts for port in (465, 587)
+        }
+        assert "42 combinations of sender and recipient, none of them open" in rows["stranger", f"smtp {hosts[0]}:25"]
+        assert "535 Authentication required" in rows["stranger", f"smtp {hosts[1]}:587"]
 
     def test_prints_each_row(self, well):
         assert all(row["what"].replace('"', '\\"') in well.said for row in well.rows)

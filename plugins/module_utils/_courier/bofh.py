@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from . import terms
 from .domains import DomainError, normalise
 
 _SPF_RESULTS = frozenset({"error", "fail", "neutral", "none", "pass", "softfail", "unknown"})
@@ -44,6 +45,20 @@ _SPF_OPTIONS = {
 _COURIERS = {"temperror": "error", "permerror": "unknown", "off": "[] for no check"}
 _SPF_CHECKS = ("BOFHSPFFROM", "BOFHSPFHELO", "BOFHSPFMAILFROM")
 _OPTION = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+
+# What a policy may say: by its kind, what each entry has beside the terms; what it must have comes first.
+_POLICY = {
+    "senders": ("address",),
+    "exchangers": ("address",),
+    "freemail": ("domain", "hosts"),
+    "most_recipients": ("number", "hard"),
+    "checks": ("check", "on_failure"),
+}
+# What happens to whoever does not pass a check, in the words of a policy. Courier has one answer for a sender's domain.
+_CHECKS = {
+    "helo": {"refuse": "opt BOFHCHECKHELO=1", "defer": "opt BOFHCHECKHELO=2", "pass": ""},
+    "sender_domain": {"refuse": "", "pass": ""},  # a setting of the listeners, which wins over bofh
+}
 
 _LINE_BYTES = 8190  # BUFSIZ without the LF and the NUL; what is beyond is read as the next line
 
@@ -105,6 +120,103 @@ def spf_rules(checks: Mapping[str, Sequence[str]]) -> list[str]:
     return ["opt BOFHSPFTRUSTME=1", *lines] if lines else []
 
 
+def policy_rules(policy: Mapping[str, object], own: Iterable[str] = ()) -> list[str]:
+    """The lines for a policy, each below its reason. `own` are domains of ours, whose senders cannot all be refused."""
+    lines: list[str] = []
+    passes = {entry.get("check") for entry in _entries(policy, "checks") if entry.get("on_failure") == "pass"}
+    if "sender_domain" in passes and policy.get("exchangers"):
+        raise BofhError(
+            "mail_policy: exchangers are found by the check sender_domain, which is to pass everybody; "
+            "leave out one of them"
+        )
+    for kind in policy:
+        if kind not in _POLICY:
+            raise BofhError(f"mail_policy: there is nothing called {kind}; write {_nearest(kind, _POLICY)}")
+    own = [normalise(domain) for domain in own]
+    for kind in _POLICY:
+        for entry in _entries(policy, kind):
+            said = _terms(kind, entry)
+            try:
+                line = _policy_line(kind, entry)
+                if line:
+                    _check(line)
+            except BofhError as error:
+                raise BofhError(f"mail_policy: {kind}: {error}") from None
+            if kind == "senders":
+                _refuse_all_of_ours(str(entry["address"]), own)
+            lines += [f"# {terms.comment(said)}", line] if line else []
+    return lines
+
+
+def policy_notices(policy: Mapping[str, object]) -> list[str]:
+    """What a run has to say of entries of a policy that end soon. Raises TermsError for one that has ended."""
+    return terms.notices(
+        (f"mail_policy: {kind}: {entry.get(_POLICY[kind][0])}", _terms(kind, entry))
+        for kind in _POLICY
+        for entry in _entries(policy, kind)
+    )
+
+
+def _entries(policy: Mapping[str, object], kind: str) -> list[Mapping[str, object]]:
+    found = policy.get(kind) or []
+    entries = [found] if isinstance(found, Mapping) else found
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        first = _POLICY[kind][0]
+        raise BofhError(f"mail_policy: {kind} is {found!r}; write entries with {first} and reason")
+    return entries
+
+
+def _terms(kind: str, entry: Mapping[str, object]) -> terms.Terms:
+    needed, *_rest = keys = _POLICY[kind]
+    for key in entry:
+        if key not in (*keys, *terms.Terms._fields):
+            accepted = ", ".join((*keys, *terms.Terms._fields))
+            raise BofhError(f"mail_policy: {kind}: there is nothing called {key}; write one of {accepted}")
+    if entry.get(needed) in (None, ""):
+        raise BofhError(f"mail_policy: {kind}: an entry has no {needed}: {dict(entry)}")
+    said = terms.Terms(*(None if entry.get(name) is None else str(entry[name]) for name in terms.Terms._fields))
+    if not said.reason:
+        raise BofhError(
+            f"mail_policy: {kind}: {entry[needed]} has no reason; write why, or nobody will dare to take it out"
+        )
+    return said
+
+
+def _policy_line(kind: str, entry: Mapping[str, object]) -> str:
+    first = str(entry[_POLICY[kind][0]])
+    if kind == "senders":
+        return f"badfrom {first}"
+    if kind == "exchangers":
+        return f"badmx {first}"
+    if kind == "freemail":
+        hosts = entry.get("hosts") or []
+        if not isinstance(hosts, list):
+            raise BofhError(f"hosts of {first} is {hosts!r}; write a list of domains, such as [mx.example.net]")
+        return " ".join(["freemail", first, *map(str, hosts)])
+    if kind == "most_recipients":
+        hard = entry.get("hard", False)
+        if not isinstance(hard, bool):
+            raise BofhError(f"hard is {hard!r}; write true, which refuses the rest for good, or false, which defers it")
+        return f"maxrcpts {first}{' hard' if hard else ''}"
+    answer = entry.get("on_failure", "refuse")
+    if first not in _CHECKS or answer not in _CHECKS[first]:
+        accepted = "; ".join(f"{check} with {' or '.join(answers)}" for check, answers in _CHECKS.items())
+        raise BofhError(f"there is no check {first} with on_failure {answer}; write {accepted}")
+    return _CHECKS[first][str(answer)]
+
+
+def _refuse_all_of_ours(address: str, own: Iterable[str]) -> None:
+    """Courier refuses a sender whoever sends: strangers, people who logged in, and programs of the host."""
+    user, _at, domain = address.partition("@")
+    pattern = normalise(domain)
+    for ours in own:
+        if not user and (ours == pattern or (pattern.startswith(".") and ours.endswith(pattern))):
+            raise BofhError(
+                f"mail_policy: senders: {address} would refuse whatever people and programs of {ours} send, too; "
+                "name other domains, or single addresses (against strangers in our name: freemail, or mail_spf)"
+            )
+
+
 def parse(text: str) -> list[str]:
     """The rules as Courier reads them, without comments, superfluous blanks, and what it passes over."""
     rules = []
@@ -124,7 +236,7 @@ def _check(line: str) -> str | None:
     """Refuse what Courier would not heed. Returns the name of what one line only can set."""
     if "\n" in line or len(line.encode(errors="surrogateescape")) > _LINE_BYTES:
         raise BofhError(f"{line[:40]!r} is more than one line to Courier; write lines of at most {_LINE_BYTES} bytes")
-    if re.search(r"[^ \t\r#]#", line):
+    if not line.lstrip(" \t\r").startswith("#") and re.search(r"[^ \t\r#]#", line):
         raise BofhError(f"{line!r} ends at its #; put a blank in front of a comment")
     keyword, words = _split(line)
     if not keyword:

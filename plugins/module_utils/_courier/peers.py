@@ -22,7 +22,7 @@ _GRANTED: dict[str, dict[str, str | None]] = {
         "BOFHSPFHELO": "off",
     },
     # Senders that we know. What they pass on for others fails SPF: it is said, and not refused.
-    "trusted": {"BLOCK": None, "BOFHSPFMAILFROM": "all", "BOFHSPFHELO": "all"},
+    "trusted": {"BLOCK": None, "BOFHSPFMAILFROM": "all", "BOFHSPFHELO": "all", "BOFHSPFFROM": "off"},
 }
 # The one check that a broken server does not pass.
 LIFTED: dict[str, dict[str, str | None]] = {
@@ -30,6 +30,7 @@ LIFTED: dict[str, dict[str, str | None]] = {
     "helo": {"BOFHCHECKHELO": "0"},
     "sender_domain": {"BOFHCHECKDNS": "0"},
     "spf": {"BOFHSPFMAILFROM": "off"},
+    "spf_from": {"BOFHSPFFROM": "off"},
     "spf_helo": {"BOFHSPFHELO": "off"},
 }
 CLASSES = (*_GRANTED, "broken", "denied")

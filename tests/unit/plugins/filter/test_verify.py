@@ -305,3 +305,25 @@ def test_tls_is_a_rule(doors):
 def test_why_there_are_no_records(result):
     (row,) = verify_rows([], 14, [], [], {"skipped": "", "failed": ""} | {result: "because"})
     assert (row["result"], row["direction"], row["what"]) == (result, "dns", "because")
+
+
+RELAYS = [
+    {"door": "smtp 192.0.2.25:25", "who": "stranger", "ok": True, "said": "42 combinations", "seconds": 0.42},
+    {"door": "smtp [2001:db8::25]:25", "who": "stranger", "ok": False, "said": "open, foreign: RCPT", "seconds": 0.1},
+    {"door": "smtp 192.0.2.25:465", "who": "authenticated", "ok": None, "said": "nothing is proved", "seconds": 0.1},
+]
+
+
+def test_each_listener_that_was_asked_to_relay_has_a_row():
+    rows = verify_rows([host("mx1", relays=RELAYS)])
+    assert [(row["result"], row["direction"], row["from"], row["to"], row["what"]) for row in rows] == [
+        ("ok", "relay", "stranger", "smtp 192.0.2.25:25", "42 combinations"),
+        ("failed", "relay", "stranger", "smtp [2001:db8::25]:25", "open, foreign: RCPT"),
+        ("skipped", "relay", "authenticated", "smtp 192.0.2.25:465", "nothing is proved"),
+    ]
+
+
+def test_relaying_can_be_asked_about_alone():
+    noted = {"name": "mx1.example.com", "relays": RELAYS[:1]}
+    (row,) = verify_rows([{"inventory_hostname": "mx1", "__verify_noted": noted}])
+    assert (row["result"], row["direction"]) == ("ok", "relay")

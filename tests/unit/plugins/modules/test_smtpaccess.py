@@ -31,12 +31,13 @@ def directory(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(directory, *entries, peers=(), check=False):
+def run(directory, *entries, peers=(), check=False, **others):
     return run_module(
         smtpaccess,
         check=check,
         entries=list(entries),
         peers=list(peers),
+        **others,
         directory=str(directory),
         owner=str(os.getuid()),
         group=str(os.getgid()),
@@ -113,7 +114,7 @@ class TestPeersBySpf:
         publish("v=spf1 ip4:192.0.2.0/24 ip4:198.51.100.7 -all")
         answer = run(directory, LOOPBACK, peers=[{"class": "trusted", "spf": "example.net", "networks": ["192.0.2.9"]}])
         assert answer["changed"]
-        granted = "allow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all"
+        granted = "allow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all,BOFHSPFFROM=off"
         assert (directory / "smtpaccess/default").read_text() == (
             "# trusted: by the SPF record of example.net\n"
             f"192.0.2.9\t{granted}\n192.0.2\t{granted}\n198.51.100.7\t{granted}\n{WRITTEN}"
@@ -156,3 +157,19 @@ def test_leaves_the_deny_list_alone_otherwise(directory):
     assert filtered.read_text() == "192.0.2.8\tdeny\n"
     assert "192.0.2.8\tdeny\n" in (directory / "smtpaccess.dat").read_text()
     assert not run(directory, LOOPBACK)["changed"]
+
+
+LIST = {"name": "attackers", "text": "# of today\n203.0.113.0/24\n203.0.113.0/24 # again\n", "reason": "guess"}
+
+
+class TestDeniedLists:
+    def test_are_denied(self, directory):
+        run(directory, LOOPBACK, denied_lists=[LIST])
+        written = (directory / "smtpaccess/default").read_text()
+        assert written == f"# denied: attackers; guess\n203.0.113\tdeny\n{WRITTEN}"
+
+    def test_may_not_hold_what_is_ours(self, directory):
+        answer = run(directory, LOOPBACK, denied_lists=[LIST], ours=["203.0.113.7"])
+        assert answer["failed"]
+        assert "mail_denied_lists: attackers, line 2: 203.0.113.0/24 holds 203.0.113.7" in answer["msg"]
+        assert (directory / "smtpaccess/default").read_text() == SHIPPED

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.module_utils._courier.bofh import BofhError, parse, refuse_for_own, render, spf_rules
+from plugins.module_utils._courier.bofh import (
+    BofhError,
+    parse,
+    policy_notices,
+    policy_rules,
+    refuse_for_own,
+    render,
+    spf_rules,
+)
+from plugins.module_utils._courier.terms import TermsError
 
 ACCEPTED = {
     "a sender": "badfrom user@example.com",
@@ -192,3 +201,130 @@ NO_SPF = {
 def test_refuses_checks_of_spf_that_there_are_not(checks, sentence):
     with pytest.raises(BofhError, match=f"^mail_spf: .*{sentence}"):
         spf_rules(checks)
+
+
+WHY = {"reason": "why"}
+POLICY = {
+    "nothing": ({}, []),
+    "a sender": (
+        {
+            "senders": [
+                {"address": "@spam.example.net", "reason": "sells lists", "owner": "alice", "until": "2099-12-31"}
+            ]
+        },
+        ["# sells lists; owner alice; until 2099-12-31", "badfrom @spam.example.net"],
+    ),
+    "an exchanger": ({"exchangers": [{"address": "192.0.2.25"} | WHY]}, ["# why", "badmx 192.0.2.25"]),
+    "freemail": ({"freemail": [{"domain": "example.net"} | WHY]}, ["# why", "freemail example.net"]),
+    "freemail from others too": (
+        {"freemail": [{"domain": "example.net", "hosts": ["mx.example.org"]} | WHY]},
+        ["# why", "freemail example.net mx.example.org"],
+    ),
+    "many recipients are deferred": ({"most_recipients": {"number": 20} | WHY}, ["# why", "maxrcpts 20"]),
+    "many recipients are refused": (
+        {"most_recipients": {"number": 20, "hard": True} | WHY},
+        ["# why", "maxrcpts 20 hard"],
+    ),
+    "HELO": ({"checks": [{"check": "helo"} | WHY]}, ["# why", "opt BOFHCHECKHELO=1"]),
+    "HELO, later": ({"checks": [{"check": "helo", "on_failure": "defer"} | WHY]}, ["# why", "opt BOFHCHECKHELO=2"]),
+    "a check that everybody passes": ({"checks": [{"check": "sender_domain", "on_failure": "pass"} | WHY]}, []),
+    "a reason of several lines, with a number": (
+        {"senders": [{"address": "a@example.net", "reason": "see\nticket#5"}]},
+        ["# see ticket#5", "badfrom a@example.net"],
+    ),
+    "in one order": (
+        {"checks": [{"check": "helo"} | WHY], "senders": [{"address": "@example.net"} | WHY]},
+        ["# why", "badfrom @example.net", "# why", "opt BOFHCHECKHELO=1"],
+    ),
+}
+NO_POLICY = {
+    "a kind that there is not": (
+        {"sender": []},
+        "mail_policy: there is nothing called sender; write senders",
+    ),
+    "no list": (
+        {"senders": "@example.net"},
+        "mail_policy: senders is '@example.net'; write entries with address and reason",
+    ),
+    "no reason": (
+        {"senders": [{"address": "@example.net"}]},
+        "mail_policy: senders: @example.net has no reason; write why, or nobody will dare to take it out",
+    ),
+    "no address": (
+        {"exchangers": [{"reason": "why"}]},
+        "mail_policy: exchangers: an entry has no address: {'reason': 'why'}",
+    ),
+    "a key that there is not": (
+        {"freemail": [{"domain": "example.net", "host": "a"} | WHY]},
+        "mail_policy: freemail: there is nothing called host; write one of domain, hosts, reason, owner, until",
+    ),
+    "a domain as a sender": (
+        {"senders": [{"address": "example.net"} | WHY]},
+        "mail_policy: senders: 'badfrom example.net' needs one address, such as user@example.com, @example.com or "
+        "@.example.com",
+    ),
+    "a name as an exchanger": (
+        {"exchangers": [{"address": "mx.example.net"} | WHY]},
+        "mail_policy: exchangers: 'badmx mx.example.net' needs one IP address, such as badmx 192.0.2.25",
+    ),
+    "hosts that are no list": (
+        {"freemail": [{"domain": "example.net", "hosts": "a.example.net"} | WHY]},
+        "mail_policy: freemail: hosts of example.net is 'a.example.net'; "
+        "write a list of domains, such as [mx.example.net]",
+    ),
+    "hard that is a word": (
+        {"most_recipients": {"number": 5, "hard": "very"} | WHY},
+        "mail_policy: most_recipients: hard is 'very'; write true, which refuses the rest for good, or false, "
+        "which defers it",
+    ),
+    "no number": (
+        {"most_recipients": {"number": "many"} | WHY},
+        "mail_policy: most_recipients: 'maxrcpts many' needs a number, and hard or nothing after it, such as "
+        "maxrcpts 20 hard",
+    ),
+    "an answer that there is not": (
+        {"checks": [{"check": "sender_domain", "on_failure": "defer"} | WHY]},
+        "mail_policy: checks: there is no check sender_domain with on_failure defer; "
+        "write helo with refuse or defer or pass; sender_domain with refuse or pass",
+    ),
+    "our own domain": (
+        {"senders": [{"address": "@Example.com"} | WHY]},
+        "mail_policy: senders: @Example.com would refuse whatever people and programs of example.com send, too; "
+        "name other domains, or single addresses (against strangers in our name: freemail, or mail_spf)",
+    ),
+    "what is below a domain, and ours": (
+        {"senders": [{"address": "@.example.org"} | WHY]},
+        "mail_policy: senders: @.example.org would refuse whatever people and programs of shop.example.org send, too; "
+        "name other domains, or single addresses (against strangers in our name: freemail, or mail_spf)",
+    ),
+    "exchangers without the check that finds them": (
+        {"exchangers": [{"address": "192.0.2.25"} | WHY], "checks": [{"check": "sender_domain", "on_failure": "pass"}]},
+        "mail_policy: exchangers are found by the check sender_domain, which is to pass everybody; "
+        "leave out one of them",
+    ),
+}
+
+
+@pytest.mark.parametrize(("policy", "lines"), POLICY.values(), ids=POLICY)
+def test_a_policy_is_lines_with_reasons(policy, lines):
+    assert policy_rules(policy, ["example.com"]) == lines
+    assert parse(render(lines)) == [line for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize(("policy", "sentence"), NO_POLICY.values(), ids=NO_POLICY)
+def test_a_policy_is_refused(policy, sentence):
+    with pytest.raises(BofhError) as refusal:
+        policy_rules(policy, ["example.com", "shop.example.org"])
+    assert str(refusal.value) == sentence
+
+
+def test_one_sender_of_ours_can_be_refused():
+    assert policy_rules({"senders": [{"address": "bob@example.com"} | WHY]}, ["example.com"])[1] == (
+        "badfrom bob@example.com"
+    )
+
+
+def test_a_policy_ends():
+    with pytest.raises(TermsError, match=r"mail_policy: senders: @example\.net was to be until 2020-01-01"):
+        policy_notices({"senders": [{"address": "@example.net", "reason": "why", "until": "2020-01-01"}]})
+    assert policy_notices({"senders": [{"address": "@example.net"} | WHY]}) == []

@@ -17,17 +17,17 @@ GRANTED = {
     "a sender that we know is not looked up in blacklists, nor refused by SPF": (
         Peer("trusted", ["198.51.100.0/24"], terms=Terms("newsletters", "bob", "2026-12-31")),
         "# trusted: newsletters; owner bob; until 2026-12-31\n"
-        "198.51.100\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all\n",
+        "198.51.100\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all,BOFHSPFFROM=off\n",
     ),
     "both addresses of a host": (
         Peer("trusted", ["192.0.2.7", "2001:DB8::7"]),
-        "# trusted\n192.0.2.7\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all\n"
-        ":2001:0db8:0000:0000:0000:0000:0000:0007\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all\n",
+        "# trusted\n192.0.2.7\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all,BOFHSPFFROM=off\n"
+        ":2001:0db8:0000:0000:0000:0000:0000:0007\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all,BOFHSPFFROM=off\n",
     ),
     "networks that SPF names": (
         Peer("trusted", [], "a provider", spf="example.net", by_spf=["192.0.2.0/24"]),
         "# trusted: a provider; by the SPF record of example.net\n"
-        "192.0.2\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all\n",
+        "192.0.2\tallow,BLOCK,BOFHSPFMAILFROM=all,BOFHSPFHELO=all,BOFHSPFFROM=off\n",
     ),
     "a host that is not greeted": (Peer("denied", ["203.0.113.0/24"]), "# denied\n203.0.113\tdeny\n"),
     "no PTR record": (
@@ -45,6 +45,10 @@ GRANTED = {
     "forwards without SRS": (
         Peer("broken", ["192.0.2.9"], lift="spf", terms=Terms("why")),
         "# broken: why\n192.0.2.9\tallow,BOFHSPFMAILFROM=off\n",
+    ),
+    "an author whose SPF fails": (
+        Peer("broken", ["192.0.2.9"], lift="spf_from", terms=Terms("why")),
+        "# broken: why\n192.0.2.9\tallow,BOFHSPFFROM=off\n",
     ),
     "a name in HELO whose SPF fails": (
         Peer("broken", ["192.0.2.9"], lift="spf_helo", terms=Terms("why")),
@@ -79,7 +83,7 @@ REFUSED = {
     "broken, and nobody says how": (
         [Peer("broken", ["192.0.2.7"], terms=Terms("why"))],
         "the broken peer 192.0.2.7: lift names the one check that a broken server does not pass, and only there; "
-        "write one of dnsbl, helo, sender_domain, spf, spf_helo for a broken one and leave it out elsewhere",
+        "write one of dnsbl, helo, sender_domain, spf, spf_from, spf_helo for a broken one and leave it out elsewhere",
     ),
     "broken, and nobody says why": (
         [Peer("broken", ["192.0.2.7"], lift="spf")],
@@ -88,7 +92,7 @@ REFUSED = {
     "a check that there is not": (
         [Peer("broken", ["192.0.2.7"], lift="dkim", terms=Terms("why"))],
         "the broken peer 192.0.2.7: there is no check 'dkim' to lift; "
-        "write one of dnsbl, helo, sender_domain, spf, spf_helo",
+        "write one of dnsbl, helo, sender_domain, spf, spf_from, spf_helo",
     ),
 }
 
