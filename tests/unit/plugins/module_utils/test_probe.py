@@ -409,7 +409,9 @@ def test_a_scan_says_how_long_it_is(path):
 
 
 def test_every_protocol_is_tested():
-    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, *FILTERS, "srs", "tarbaby"} == set(PROTOCOLS)
+    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, *FILTERS, "srs", "tarbaby"} == set(
+        PROTOCOLS
+    )
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
 
