@@ -46,7 +46,7 @@ def sendmail():
 attempt("connect over IPv4", lambda: socket.create_connection(("{foreign}", 25), 5))
 attempt("make a socket", lambda: socket.socket(socket.AF_INET))
 attempt("make a socket of IPv6", lambda: socket.socket(socket.AF_INET6))
-for path in "/run/courier/authdaemon/socket /run/courier-forward/socket /var/lib/courier/allfilters/pythonfilter".split():
+for path in "/run/courier/authdaemon/socket /run/courier-forward/socket".split():
     attempt("call " + path, lambda: socket.socket(socket.AF_UNIX).connect(path))
 for path in "/etc/courier /var/lib/courier /var/lib/courier/msgs /var/lib/courier/tmp /srv/vmail".split():
     attempt("list " + path, lambda: os.listdir(path))
