@@ -213,8 +213,9 @@ def exchanger(settings: Settings, visits: Visits) -> Callable[[], asyncio.Protoc
         async def smtp_VRFY(self, _argument: str | None) -> None:
             await self.push("502 5.5.1 Ask somebody else")
 
-    # It logs each bogus command as a warning.
-    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    # They log what clients do wrong: bogus commands, connections that break off.
+    for name in ("mail.log", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def make() -> asyncio.Protocol:
         made: asyncio.Protocol = Exchanger(
