@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ._store import HOUR, Event, Store, site
 from ._tarbaby import KIND, printable
@@ -29,8 +29,10 @@ _SECONDS = 60
 _STARTED = re.compile(r"(\d+\.\d+) \S+ \S+ started,ip=\[([0-9A-Fa-f:.]+)\]")
 
 
-def collect(store: Store, worth: float, grace: float, protected: Callable[[str], bool]) -> None:
-    """Take over what is new. Where nobody answers, that is said, and the next time does it."""
+def collect(
+    store: Store, worth: float, grace: float, listed: Collection[str], protected: Callable[[str], bool]
+) -> None:
+    """Take over what is new. Who is listed already had to go elsewhere. Where nobody answers, that is said, and the next time does it."""
     if not os.path.exists(COMMAND):
         return
     since = store.marked(KIND)
@@ -44,7 +46,11 @@ def collect(store: Store, worth: float, grace: float, protected: Callable[[str],
         sys.stderr.write(f"who came to the last exchanger is not known: {error}\n")
         return
     for visit in visits:
-        why = excuse(visit, up, called, grace) or ("is ours, or a peer" if protected(visit.key) else "")
+        why = excuse(visit, up, called, grace)
+        if not why and visit.key in listed:
+            why = "the real exchanger refuses it"
+        elif not why and protected(visit.key):
+            why = "is ours, or a peer"
         amount = 0.0 if why else visit.amount * worth
         store.add(KIND, visit.key, amount, f"{visit.note}{f' ({why})' if why else ''}", visit.at)
     store.mark(KIND, visits[-1].at)

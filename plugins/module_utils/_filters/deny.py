@@ -156,7 +156,7 @@ def run(settings: Settings, directory: str = DIRECTORY, *, dry: bool = False) ->
     store = Store(settings.store)
     try:
         _visits.collect(
-            store, settings.tarbaby, settings.tarbaby_grace, lambda source: _protected(source, named, never)
+            store, settings.tarbaby, settings.tarbaby_grace, listed, lambda source: _protected(source, named, never)
         )
         sources = wanted(scores(store.events(KINDS), settings.half_life, time.time()), listed, settings)
     finally:

@@ -189,7 +189,7 @@ class TestCollect:
 
             monkeypatch.setattr(_visits, "_run", run)
             monkeypatch.setattr(_visits.time, "time", lambda: NOW + HOUR)
-            _visits.collect(store, 0.25, 600, lambda source: source == "192.0.2.1")
+            _visits.collect(store, 0.25, 600, ["192.0.2.2"], lambda source: source == "192.0.2.1")
             return [(event.key, event.amount, event.note) for event in store.events([KIND])]
 
         return collect
@@ -197,6 +197,11 @@ class TestCollect:
     def test_takes_over_what_speaks_against_somebody_and_what_does_not(self, collect):
         visits = [VISIT._replace(key="192.0.2.1", note="ours"), VISIT._replace(note="his", at=NOW + 1)]
         assert collect(visits) == [("192.0.2.1", 0.0, "ours (is ours, or a peer)"), ("192.0.2.9", 0.25, "his")]
+
+    def test_who_is_refused_already_had_to_come(self, collect):
+        assert collect([VISIT._replace(key="192.0.2.2", note="b")]) == [
+            ("192.0.2.2", 0.0, "b (the real exchanger refuses it)")
+        ]
 
     def test_takes_over_nothing_twice(self, collect):
         assert len(collect([VISIT])) == 1
@@ -217,5 +222,5 @@ class TestCollect:
             raise OSError("gone")
 
         monkeypatch.setattr(_visits, "_run", fail)
-        _visits.collect(Store(str(tmp_path / "other.sqlite")), 0.25, 600, bool)
+        _visits.collect(Store(str(tmp_path / "other.sqlite")), 0.25, 600, [], bool)
         assert capsys.readouterr().err == "who came to the last exchanger is not known: gone\n"
