@@ -32,7 +32,10 @@ _STARTED = re.compile(r"(\d+\.\d+) \S+ \S+ started,ip=\[([0-9A-Fa-f:.]+)\]")
 def collect(
     store: Store, worth: float, grace: float, listed: Collection[str], protected: Callable[[str], bool]
 ) -> None:
-    """Take over what is new. Who is listed already had to go elsewhere. Where nobody answers, that is said, and the next time does it."""
+    """Take over what is new. Who is listed already had to go elsewhere.
+
+    Where nobody answers, that is said, and the next time does it.
+    """
     if not os.path.exists(COMMAND):
         return
     since = store.marked(KIND)
