@@ -128,10 +128,10 @@ class Visits:
 
 
 class Client(NamedTuple):
-    """One connection."""
+    """Who is at the other end."""
 
     address: str
-    asked: list[str]  # recipients, as they were written
+    counts: bool  # this host itself only looks whether it is answered
 
 
 def printable(text: str) -> str:
@@ -176,7 +176,7 @@ def exchanger(settings: Settings, visits: Visits) -> Callable[[], asyncio.Protoc
                 transport.abort()
                 return
             there[source] += 1
-            self.client = Client(address, [])
+            self.client = Client(address, address != caller(transport.get_extra_info("sockname")))
             self.end = self.loop.call_later(settings.longest, transport.abort)
             super().connection_made(transport)
 
@@ -197,16 +197,15 @@ def exchanger(settings: Settings, visits: Visits) -> Callable[[], asyncio.Protoc
             await self.push("250 2.1.0 Ok")
 
         async def smtp_RCPT(self, argument: str | None) -> None:
-            where = domain(argument or "")
-            if self.client and not where.endswith("invalid"):  # which is who looks whether it is there
-                visits.add(self.client.address, f"asked for {argument}", counts=where in known)
+            if self.client and self.client.counts:
+                visits.add(self.client.address, f"asked for {argument}", counts=domain(argument or "") in known)
             await self.push(settings.reply)
 
         async def smtp_DATA(self, _argument: str | None) -> None:
             await self.push("503 5.5.1 There are no recipients")
 
         async def smtp_AUTH(self, _argument: str | None) -> None:
-            if self.client:
+            if self.client and self.client.counts:
                 visits.add(self.client.address, "tried to log in", counts=True)
             await self.push("502 5.5.1 Nobody logs in here")
 
