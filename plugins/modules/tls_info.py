@@ -24,7 +24,7 @@ options:
             whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
             know again, and one that is forged, and V(zdkimfilter) for a signature.
         type: str
-        choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter]
+        choices: [smtp, imap, pop3, tarbaby, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter]
         required: true
       address:
         description: The address, IPv4 or IPv6.
