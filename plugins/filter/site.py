@@ -13,7 +13,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 from jinja2 import pass_context
 
-from ..module_utils._courier import bofh
+from ..module_utils._courier import bofh, ports
 from ..module_utils._courier.aliases import Alias, refused_names
 from ..module_utils._courier.forwards import targets
 from ..module_utils._courier.senders import Account, Managed, SenderError, compute
@@ -22,6 +22,8 @@ from ..module_utils._courier.terms import TermsError
 
 Host = Mapping[str, Any]  # a host's variables
 _LOOPBACK = ("127.0.0.0/8", "::1")
+_TARBABY = ("host", "addresses", "preference")
+_LAST = 90  # the preference of an exchanger that nobody shall need
 
 
 def satellites(hosts: Iterable[Host], hub: str) -> list[dict[str, Any]]:
@@ -103,6 +105,35 @@ def own_networks(context: Mapping[str, Any], hosts: Iterable[Host]) -> list[str]
         for version in (4, 6)
         for one in ipaddress.collapse_addresses(found[version])
     ]
+
+
+def tarbabies(hosts: Iterable[Host], mine: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Exchangers that take nothing. The documentation is in tarbabies.yml."""
+    own = dict(mine or {})
+    if unknown := sorted(own.keys() - _TARBABY):
+        raise AnsibleFilterError(f"mail_tarbaby has {unknown[0]}; write some of {', '.join(_TARBABY)}")
+    found = []
+    for host in hosts:
+        if not host.get("mail_addresses"):
+            raise AnsibleFilterError(
+                f"{_name(host)} is in the group tarbabies, and DNS has to know where it is; write its mail_addresses"
+            )
+        found.append({"host": _name(host), "addresses": list(host["mail_addresses"])})
+    if own.get("addresses"):
+        if not own.get("host"):
+            raise AnsibleFilterError(
+                "mail_tarbaby has addresses and no host; write the name that they have in DNS, tarbaby.example.com"
+            )
+        found.append({"host": str(own["host"]), "addresses": list(own["addresses"])})
+    return [one | {"preference": int(own.get("preference", _LAST))} for one in found]
+
+
+def smtp_port(addresses: Iterable[str]) -> str:
+    """PORT of esmtpd. The documentation is in smtp_port.yml."""
+    try:
+        return ports.port(addresses)
+    except ports.PortError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 def refused_traps(addresses: Iterable[str], me: str) -> list[str]:
@@ -211,4 +242,6 @@ class FilterModule:
             "forwards": forwards,
             "host_names": host_names,
             "own_networks": own_networks,
+            "tarbabies": tarbabies,
+            "smtp_port": smtp_port,
         }

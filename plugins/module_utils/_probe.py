@@ -46,6 +46,16 @@ _TALKS = {
     "imap": _Talk(("", "* OK"), ("1 CAPABILITY", "1 OK"), "STARTTLS", ("2 STARTTLS", "2 OK"), ("3 LOGOUT", "3 OK")),
     "pop3": _Talk(("", "+OK"), ("CAPA", "."), "STLS", ("STLS", "+OK"), ("QUIT", "+OK")),
 }
+# An exchanger that takes nothing lets nobody log in, and has every recipient come again.
+_TARBABY: Sequence[_Step] = (
+    ("", "220"),
+    ("EHLO localhost", "250"),
+    ("AUTH PLAIN", "502"),
+    ("MAIL FROM:<>", "250"),
+    ("RCPT TO:<nobody@invalid>", "451"),
+    ("DATA", "503"),
+    ("QUIT", "221"),
+)
 # Courier's authentication library: which account has this name? RFC 2606 makes sure that none has.
 _AUTHDAEMON: _Step = ("PRE . login nobody@invalid", "FAIL")
 
@@ -98,7 +108,7 @@ SOCKETS = {
     "zdkimfilter": "/var/lib/courier/allfilters/000-zdkimfilter",
     "fail2ban": "/run/fail2ban/fail2ban.sock",
 }
-PROTOCOLS = (*_TALKS, *SOCKETS)
+PROTOCOLS = (*_TALKS, "tarbaby", *SOCKETS)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
 
 # An endpoint as modules take it; the certificate is the path of a PEM file.
@@ -115,7 +125,10 @@ SPEC = {
     "domain": {"type": "str"},
     "jails": {"type": "list", "elements": "str", "default": []},
 }
-PORT_REQUIRED = [*(("protocol", protocol, ("port",)) for protocol in _TALKS), ("protocol", "zdkimfilter", ("domain",))]
+PORT_REQUIRED = [
+    *(("protocol", protocol, ("port",)) for protocol in (*_TALKS, "tarbaby")),
+    ("protocol", "zdkimfilter", ("domain",)),
+]
 
 
 class NoAnswer(Exception):
@@ -231,6 +244,9 @@ def _came(text: bytes) -> str:
 
 
 def _ask(connection: socket.socket, endpoint: Endpoint) -> str:
+    if endpoint.protocol == "tarbaby":
+        _converse(connection, _TARBABY)
+        return ""
     greeting, hello, offer, starttls, farewell = _TALKS[endpoint.protocol]
     if endpoint.tls == "none":
         _converse(connection, [greeting, hello, farewell])

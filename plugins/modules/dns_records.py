@@ -136,6 +136,30 @@ options:
         type: list
         elements: str
         default: []
+      dead_domains:
+        description: Domains whose mail nobody takes. They have no exchangers but those of O(hosts[].tarbabies).
+        type: list
+        elements: str
+        default: []
+      tarbabies:
+        description: Exchangers that take nothing, which are the last of all domains of the host.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          host:
+            description: Its name.
+            type: str
+            required: true
+          addresses:
+            description: Where it is.
+            type: list
+            elements: str
+            required: true
+          preference:
+            description: The preference of its MX records, above that of all others.
+            type: int
+            default: 90
       acme_server:
         description: Directory of the authority that signs the host's certificate, for CAA. Unknown ones give none.
         type: str
@@ -274,6 +298,17 @@ HOST: dict[str, Any] = {
     "trusted": {"type": "bool", "default": True},
     "autoconfig": {"type": "str", "default": ""},
     "silent_domains": {"type": "list", "elements": "str", "default": []},
+    "dead_domains": {"type": "list", "elements": "str", "default": []},
+    "tarbabies": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "host": {"type": "str", "required": True},
+            "addresses": {"type": "list", "elements": "str", "required": True},
+            "preference": {"type": "int", "default": 90},
+        },
+    },
     "acme_server": {"type": "str", "default": ""},
     "issuers": {"type": "list", "elements": "str", "default": []},
     "dnssec": {"type": "bool", "default": False},

@@ -25,7 +25,7 @@ options:
             know again, and one that is forged, V(zdkimfilter) for a signature, and V(fail2ban) for bans
             that reach the firewall and are taken back.
         type: str
-        choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban]
+        choices: [smtp, imap, pop3, tarbaby, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban]
         required: true
       address:
         description: The address, IPv4 or IPv6.

@@ -52,17 +52,18 @@ options:
             description:
               - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
                 whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
-                know again, and one that is forged, V(zdkimfilter) for a signature, and V(fail2ban) for bans
-                that reach the firewall and are taken back.
+                know again, and one that is forged, V(zdkimfilter) for a signature, V(fail2ban) for bans
+                that reach the firewall and are taken back, and V(tarbaby) to take a message, which
+                it must not.
             type: str
-            choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban]
+            choices: [smtp, imap, pop3, tarbaby, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban]
             required: true
           address:
             description: The address, IPv4 or IPv6.
             type: str
             default: 127.0.0.1
           port:
-            description: The port; needed by V(smtp), V(imap) and V(pop3).
+            description: The port; needed by V(smtp), V(imap), V(pop3) and V(tarbaby).
             type: int
           tls:
             description:

@@ -33,6 +33,14 @@ def dkim(selector, *kind):
 NAME = ("-subj", "/CN=mx1.example.com", "-addext", "subjectAltName=DNS:mx1.example.com")
 
 REFUSED = {
+    "an exchanger that takes nothing on the address of one that does": (
+        {"mail_tarbaby": {"host": "tarbaby.example.com", "addresses": ["192.0.2.26"]}},
+        "tarbaby_addresses has 192.0.2.26, and Courier's port 25 listens there too (ADDRESS 0, PORT smtp).",
+    ),
+    "less taken from a unit that is not there": (
+        {"mail_hardening_exceptions": {"courier-smtp.service": ["PrivateTmp"]}},
+        "mail_hardening_exceptions has courier-smtp.service, which is no unit that anything is taken from",
+    ),
     "two signers": (
         {"mail_signer": "zdkimfilter", "mail_filters": ["log", "authenticate"], "zdkimfilter_package": {"deb": "x"}},
         "mail_signer is zdkimfilter, and authenticate would do the same again",

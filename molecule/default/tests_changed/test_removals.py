@@ -109,3 +109,17 @@ def test_a_limit_is_courier_s_own_again(site, letter, token, eventually):
     assert eventually(lambda: site.inbox(alice, token, "TEXT"))
     (notice,) = site.inbox(alice, token, "TEXT")
     assert [part.get_content_type() for part in notice.iter_parts()][2] == "message/rfc822"
+
+
+def test_the_last_exchanger_is_gone(site, stranger):
+    (address,) = [one for one in site.facts["bed_addresses"] if ":" not in one]
+    with pytest.raises(ConnectionRefusedError):
+        stranger.connect(address, 25)
+    assert site.is_open(25)
+
+
+def test_what_is_excepted_is_not_taken_any_more(site):
+    drop_in = "/etc/systemd/system/{}.service.d/courier-mail-hardening.conf"
+    assert not site.run(f"test -e {drop_in.format('courier-imap-ssl')}").succeeded
+    assert "SystemCallFilter" not in site.check_output(f"cat {drop_in.format('courier-msa')}")
+    assert site.check_output("systemctl show -P PrivateDevices courier-imap-ssl courier-msa").split() == ["no", "yes"]

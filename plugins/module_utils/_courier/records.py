@@ -129,6 +129,8 @@ class Host(NamedTuple):
     trusted: bool = True  # whether the world trusts its certificate
     autoconfig: str = ""  # a web server
     silent_domains: Sequence[str] = ()
+    dead_domains: Sequence[str] = ()  # whose mail nobody takes
+    tarbabies: Sequence[Mapping[str, Any]] = ()  # exchangers that take nothing: host, addresses, preference
     issuers: Sequence[str] = ()
     dnssec: bool = False
     key: str = ""  # SHA-256 of the public key in its certificate, in hex
@@ -251,6 +253,7 @@ class _Site:
         self._policies: dict[str, str] = {}
         self._warnings: dict[str, None] = {}
         self._silent = dict.fromkeys(name for host in hosts for name in host.silent_domains)
+        self._dead = {name: host for host in hosts for name in host.dead_domains}
         # Domains with mailboxes, and those that are other names of them, with the hosts that have them.
         self._homes: dict[str, list[Host]] = {}
         for host in hosts:
@@ -268,7 +271,11 @@ class _Site:
                 self._add(domain, "MX", "0 .")
             self._add(domain, "TXT", _NOBODY)
             self._add(f"_dmarc.{domain}", "TXT", "v=DMARC1; p=reject")
+        for domain, host in self._dead.items():
+            self._dead_domain(domain, host)
         for host in self._hosts:
+            for tarbaby in host.tarbabies:
+                self._tarbaby(tarbaby)
             for record in host.dkim:
                 self._dkim(record)
             for record in host.extra:
@@ -281,7 +288,12 @@ class _Site:
 
     def _guessed(self) -> set[str]:
         """The domains of the site that are below no other, and what the hosts' names are below."""
-        names = {*self._homes, *self._silent, *(host.name.partition(".")[2] or host.name for host in self._hosts)}
+        names = {
+            *self._homes,
+            *self._silent,
+            *self._dead,
+            *(host.name.partition(".")[2] or host.name for host in self._hosts),
+        }
         return {name for name in names if not any(name != other and _below(name, other) for other in names)}
 
     def _domain(self, domain: str, homes: Sequence[Host]) -> None:
@@ -291,6 +303,9 @@ class _Site:
         exchangers += [(_BACKUP, name) for name in backups]
         for priority, name in exchangers:
             self._add(domain, "MX", f"{priority} {name}")
+        # Alone, they would be a domain's end. MTA-STS does not name them: who heeds it passes them over.
+        for tarbaby in [one for host in homes for one in host.tarbabies] if exchangers else []:
+            self._add(domain, "MX", f"{tarbaby['preference']} {tarbaby['host']}")
         if domain not in self._silent:
             ways, networks, includes = self._ways(domain)
             addresses = [address for host in ways for address in host.addresses]
@@ -309,6 +324,33 @@ class _Site:
             self._add(f"_smtp._tls.{domain}", "TXT", f"v=TLSRPTv1; rua=mailto:{first.contact}")
         if first.mta_sts:
             self._mta_sts(domain, first, [name for _priority, name in exchangers])
+
+    def _dead_domain(self, domain: str, host: Host) -> None:
+        if domain in self._homes:
+            raise RecordError(
+                f"mail_dead_domains of {host.name} has {domain}, which has mailboxes; take it out of one of them"
+            )
+        if not host.tarbabies:
+            raise RecordError(
+                f"mail_dead_domains of {host.name} has {domain}, and there is no exchanger that takes nothing; write "
+                "mail_tarbaby, or say in mail_silent_domains that it has none"
+            )
+        for tarbaby in host.tarbabies:
+            self._add(domain, "MX", f"{tarbaby['preference']} {tarbaby['host']}")
+        self._add(domain, "TXT", _NOBODY)
+        self._add(f"_dmarc.{domain}", "TXT", "v=DMARC1; p=reject")
+
+    def _tarbaby(self, tarbaby: Mapping[str, Any]) -> None:
+        """Where it is. It sends nothing."""
+        name = tarbaby["host"]
+        if name in self._by_name:
+            return
+        for address in tarbaby["addresses"]:
+            if not _is_unreachable(address):
+                self._add(name, "A" if ":" not in address else "AAAA", address)
+            elif self._complete:
+                raise RecordError(f"the tarbaby {name} has {address}, which the world cannot reach; write another")
+        self._add(name, "TXT", _NOBODY)
 
     def _dmarc(self, name: str, settings: Host) -> None:
         policy = {key: str(value) for key, value in settings.dmarc.items() if value is not None}
@@ -512,6 +554,8 @@ def _clean(host: Host) -> Host:
             spf_networks=_spf_networks(host.spf_networks),
             autoconfig=_named("mail_autoconfig_host", [host.autoconfig])[0] if host.autoconfig else "",
             silent_domains=_named("mail_silent_domains", host.silent_domains),
+            dead_domains=_named("mail_dead_domains", host.dead_domains),
+            tarbabies=list(map(_checked_tarbaby, host.tarbabies)),
             issuers=_named("mail_caa_issuers", host.issuers),
             mta_sts=_checked_mta_sts(host.mta_sts),
             dmarc=_checked_dmarc(host.dmarc),
@@ -524,6 +568,20 @@ def _clean(host: Host) -> Host:
     if cleaned.spf_default not in _QUALIFIERS:
         raise RecordError(f"{who}: mail_spf_default is {cleaned.spf_default!r}; write one of {', '.join(_QUALIFIERS)}")
     return cleaned
+
+
+def _checked_tarbaby(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    preference = str(given["preference"])
+    if not preference.isdigit() or not _BACKUP < int(preference) <= 65535:
+        raise RecordError(
+            f"preference of mail_tarbaby is {preference}; write a number from {_BACKUP + 1} to 65535, "
+            "so that it is asked after all that take mail"
+        )
+    return {
+        "host": _named("host of mail_tarbaby", [given["host"]])[0],
+        "addresses": list(map(_address, given["addresses"])),
+        "preference": int(preference),
+    }
 
 
 def _checked_mta_sts(given: Mapping[str, Any]) -> Mapping[str, Any]:

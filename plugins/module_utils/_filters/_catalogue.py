@@ -39,8 +39,10 @@ from . import (
     _signing,
     _srs,
     _store,
+    _tarbaby,
     _tell,
     _verdict,
+    _visits,
     attachments,
     authenticate,
     big_mail,
@@ -131,8 +133,10 @@ _PARTS: tuple[ModuleType, ...] = (
     _signing,
     _srs,
     _store,
+    _tarbaby,
     _tell,
     _verdict,
+    _visits,
 )
 
 

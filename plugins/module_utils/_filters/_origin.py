@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import pwd
 import re
 from typing import NamedTuple
 
 from ._message import Message
+from ._store import site
+
+__all__ = ["Origin", "is_trusted", "is_user", "origin", "site"]
 
 _UID = re.compile(r"\(uid (\d+)\)")
-_IPV6_SITE = 64  # what one customer has at least
 
 
 class Origin(NamedTuple):
@@ -53,10 +54,3 @@ def is_trusted(client: str) -> bool:
     except ImportError:
         return False  # not on a host
     return bool(client) and config.get_smtpaccess_val("BLOCK", client) == ""
-
-
-def site(address: str) -> str:
-    """What is counted as one source: an IPv4 address, or the network of a site of IPv6."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address, _IPV6_SITE), strict=False))

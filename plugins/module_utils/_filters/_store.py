@@ -9,6 +9,7 @@ Transactions are short and take the lock at once (BEGIN IMMEDIATE), so that two 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import sqlite3
@@ -21,8 +22,9 @@ PATH = "/var/lib/pythonfilter/courier_mail.sqlite"
 HOUR = 3600.0
 DAY = 86400.0
 # How long an event is remembered, by kind. Whoever decays them has forgotten them long before.
-_KEPT = {"sent": DAY, "trap": 180 * DAY, "big": 180 * DAY, "auth": 180 * DAY}
+_KEPT = {"sent": DAY, "trap": 180 * DAY, "big": 180 * DAY, "auth": 180 * DAY, "tarbaby": 180 * DAY}
 _KEPT_SEEN = 365 * DAY
+_IPV6_SITE = 64  # what one customer has at least
 _KEPT_RESULTS = 7 * DAY
 _BUSY_SECONDS = 10.0
 _SCHEMA = """
@@ -94,6 +96,13 @@ class Result(NamedTuple):
     data: dict[str, Any]
 
 
+def site(address: str) -> str:
+    """What is counted as one source: an IPv4 address, or the network of a site of IPv6."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address, _IPV6_SITE), strict=False))
+
+
 class Store:
     """The database. Every method is a transaction of its own."""
 
@@ -112,10 +121,10 @@ class Store:
 
     # Events.
 
-    def add(self, kind: str, key: str, amount: float = 1.0, note: str = "") -> None:
-        """Count something."""
+    def add(self, kind: str, key: str, amount: float = 1.0, note: str = "", at: float | None = None) -> None:
+        """Count something that happened now, or at another time."""
         with self._transaction() as now:
-            self._insert(kind, key, now, amount, note)
+            self._insert(kind, key, now if at is None else at, amount, note)
 
     def count(self, kind: str, key: str, seconds: float) -> int:
         """How often it was counted within the last seconds."""

@@ -22,11 +22,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from . import _addresses, _store
+from . import _addresses, _store, _visits
 from ._settings import refuse as refuse_setting
 from ._store import DAY, Event, Store
 
-KINDS = ("trap", "big", "auth")
+KINDS = ("trap", "big", "auth", "tarbaby")
 DIRECTORY = "/etc/courier"
 NAME = "filtered"  # in smtpaccess
 _HEADER = (
@@ -42,6 +42,10 @@ class Settings:
     # A source is refused when its hits add up to this, and until they are worth less than that.
     threshold: float = 2.5
     until: float = 1.0
+    # What it counts when somebody asks the last exchanger, and has not asked the real one; for so many seconds
+    # that one must have been open before. 0 counts nothing.
+    tarbaby: float = 0.25
+    tarbaby_grace: float = 600.0
     # Networks that are never refused, beside our own addresses, managed peers, and all that smtpaccess names otherwise.
     never: list[str] = field(default_factory=list)
     # What a client reads that is refused; who logs in is not. Empty: the connection is closed before the greeting.
@@ -54,6 +58,12 @@ class Settings:
             refuse_setting("half_life", self.half_life, "a number of days above 0")
         if not 0 < self.until <= self.threshold:
             refuse_setting("until", self.until, f"more than 0, and not more than threshold, which is {self.threshold}")
+        if not 0 <= self.tarbaby <= self.threshold:
+            refuse_setting(
+                "tarbaby", self.tarbaby, f"0 or more, and not more than threshold, which is {self.threshold}"
+            )
+        if self.tarbaby_grace < 0:
+            refuse_setting("tarbaby_grace", self.tarbaby_grace, "a number of seconds")
         for network in self.never:
             try:
                 ipaddress.ip_network(network)
@@ -140,14 +150,17 @@ def run(settings: Settings, directory: str = DIRECTORY, *, dry: bool = False) ->
     path = f"{directory}/smtpaccess/{NAME}"
     before = _text(path)
     listed = parse(before or "")
-    store = Store(settings.store)
-    try:
-        sources = wanted(scores(store.events(KINDS), settings.half_life, time.time()), listed, settings)
-    finally:
-        store.close()
     named = _named(f"{directory}/smtpaccess")
     ranges = [name for name in named if "/" in name]  # makedat expands them itself
     never = [ipaddress.ip_network(one) for one in (*settings.never, *_addresses.networks(settings.known), *ranges)]
+    store = Store(settings.store)
+    try:
+        _visits.collect(
+            store, settings.tarbaby, settings.tarbaby_grace, listed, lambda source: _protected(source, named, never)
+        )
+        sources = wanted(scores(store.events(KINDS), settings.half_life, time.time()), listed, settings)
+    finally:
+        store.close()
     passed = [source for source in sources if _protected(source, named, never)]
     entries = sorted(set(sources) - set(passed))
     text = render(entries, settings.reply)

@@ -15,7 +15,9 @@ from plugins.filter.site import (
     refused_traps,
     satellites,
     smarthost_route,
+    smtp_port,
     spf_rules,
+    tarbabies,
 )
 
 HUB = {"inventory_hostname": "hub", "mail_hostname": "mx1.example.com"}
@@ -250,3 +252,40 @@ def test_networks_that_cannot_be_ours(said: dict[str, Any], sentence: str):
     with pytest.raises(AnsibleFilterError) as refusal:
         own_networks(said, [{"inventory_hostname": "a"} | said])
     assert str(refusal.value) == sentence
+
+
+TARBABY = {"inventory_hostname": "tarbaby.example.com", "mail_addresses": ["192.0.2.26"]}
+NO_TARBABY = {
+    "where it is": (
+        [{"inventory_hostname": "tarbaby.example.com"}], {},
+        "tarbaby.example.com is in the group tarbabies, and DNS has to know where it is; write its mail_addresses",
+    ),
+    "its name": (
+        [], {"addresses": ["192.0.2.26"]},
+        "mail_tarbaby has addresses and no host; write the name that they have in DNS, tarbaby.example.com",
+    ),
+    "what is said": ([], {"hots": "a"}, "mail_tarbaby has hots; write some of host, addresses, preference"),
+}  # fmt: skip
+
+
+def test_exchangers_that_take_nothing_are_hosts_and_second_addresses():
+    mine = {"host": "tarbaby2.example.com", "addresses": ["192.0.2.27"], "preference": 99}
+    assert tarbabies([TARBABY], mine) == [
+        {"host": "tarbaby.example.com", "addresses": ["192.0.2.26"], "preference": 99},
+        {"host": "tarbaby2.example.com", "addresses": ["192.0.2.27"], "preference": 99},
+    ]
+    assert tarbabies([TARBABY])[0]["preference"] == 90
+    assert tarbabies([], {}) == []
+
+
+@pytest.mark.parametrize(("hosts", "mine", "what"), NO_TARBABY.values(), ids=NO_TARBABY)
+def test_an_exchanger_that_takes_nothing_needs(hosts, mine, what):
+    with pytest.raises(AnsibleFilterError) as refusal:
+        tarbabies(hosts, mine)
+    assert str(refusal.value) == what
+
+
+def test_port_25_may_be_heard_on_some_addresses():
+    assert smtp_port(["192.0.2.25"]) == "127.0.0.1.25,::1.25,192.0.2.25.25"
+    with pytest.raises(AnsibleFilterError, match="mail_smtp_addresses has 'x'"):
+        smtp_port(["x"])

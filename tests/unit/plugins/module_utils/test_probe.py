@@ -35,6 +35,15 @@ POP3 = {
     "STLS": "+OK Begin SSL/TLS negotiation now.\r\n",
     "QUIT": "+OK Better luck next time.\r\n",
 }
+TARBABY = {
+    "": "220 tarbaby.example.com ESMTP\r\n",
+    "EHLO localhost": "250-tarbaby.example.com\r\n250 HELP\r\n",
+    "AUTH PLAIN": "502 5.5.1 Nobody logs in here\r\n",
+    "MAIL FROM:<>": "250 2.1.0 Ok\r\n",
+    "RCPT TO:<nobody@invalid>": "451 4.7.1 Please try another MX\r\n",
+    "DATA": "503 5.5.1 There are no recipients\r\n",
+    "QUIT": "221 Bye\r\n",
+}
 AUTHDAEMON = {"": "", "PRE . login nobody@invalid": "FAIL\n"}
 HANDSHAKES = ("STARTTLS", "2 STARTTLS", "STLS")
 
@@ -331,6 +340,18 @@ def test_an_authdaemon_that_knows_nobody_is_proved(path):
     assert heard == ["PRE . login nobody@invalid"]
 
 
+def test_an_exchanger_that_takes_nothing_is_proved():
+    with daemon(Endpoint("tarbaby"), TARBABY) as (endpoint, heard):
+        assert probe(endpoint) == f"tarbaby 127.0.0.1:{endpoint.port}"
+    assert heard == [line for line in TARBABY if line]
+
+
+def test_an_exchanger_that_takes_something_is_none_that_takes_nothing():
+    script = TARBABY | {"RCPT TO:<nobody@invalid>": "250 Ok\r\n"}
+    with daemon(Endpoint("tarbaby"), script) as (endpoint, _heard):
+        assert refusal(endpoint) == "RCPT TO:<nobody@invalid> should be answered with 451, and there came '250 Ok'"
+
+
 @contextlib.contextmanager
 def scanner(path, answers):
     """Serve as many connections as there are answers, one after the other, and hang up after each."""
@@ -388,9 +409,14 @@ def test_a_scan_says_how_long_it_is(path):
 
 
 def test_every_protocol_is_tested():
-    assert {row[0] for row in ANSWERED.values()} | {"authdaemon", *SCANNERS, *FILTERS, "srs", "fail2ban"} == set(
-        PROTOCOLS
-    )
+    assert {row[0] for row in ANSWERED.values()} | {
+        "authdaemon",
+        *SCANNERS,
+        *FILTERS,
+        "srs",
+        "fail2ban",
+        "tarbaby",
+    } == set(PROTOCOLS)
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
 

@@ -39,9 +39,23 @@ def values(hosts, name, kind, **more):
     return [one.value for one in compute(hosts, **more).records if (one.name, one.kind) == (name, kind)]
 
 
+TARBABY = {"host": "tarbaby.example.com", "addresses": ["192.0.2.26", "2001:db8::26"], "preference": 90}
+
 # Hosts, a name, a type, and what is there.
 PUBLISHED = {
     "mail for a domain goes to the host that has it": ([HUB], "example.com", "MX", ["10 mx1.example.com"]),
+    "who takes nothing is asked last": (
+        [hub(tarbabies=[TARBABY])], "example.com", "MX", ["10 mx1.example.com", "90 tarbaby.example.com"]
+    ),
+    "who takes nothing is not alone": ([hub(tarbabies=[TARBABY], listeners=())], "example.com", "MX", []),
+    "who takes nothing is somewhere": ([hub(tarbabies=[TARBABY])], "tarbaby.example.com", "AAAA", ["2001:db8::26"]),
+    "who takes nothing sends nothing": ([hub(tarbabies=[TARBABY])], "tarbaby.example.com", "TXT", ["v=spf1 -all"]),
+    "dead domains": (
+        [hub(tarbabies=[TARBABY], dead_domains=["old.example"])], "old.example", "MX", ["90 tarbaby.example.com"]
+    ),
+    "dead domains send nothing": (
+        [hub(tarbabies=[TARBABY], dead_domains=["old.example"])], "old.example", "TXT", ["v=spf1 -all"]
+    ),
     "no mail to a closed port": ([hub(listeners=())], "example.com", "MX", []),
     "a backup comes second": (
         [HUB, SMARTHOST._replace(backup_domains=["example.com", "partner.example"])],
@@ -184,6 +198,20 @@ REFUSED = {
     "no name to include": (
         [hub(spf_includes=["a b"])],
         "mx1.example.com: mail_spf_includes: 'a b' is empty or holds a blank, and Courier does not trim names",
+    ),
+    "a dead domain that nobody answers for": (
+        [hub(dead_domains=["old.example"])],
+        "mail_dead_domains of mx1.example.com has old.example, and there is no exchanger that takes nothing; write "
+        "mail_tarbaby, or say in mail_silent_domains that it has none",
+    ),
+    "a dead domain that lives": (
+        [hub(tarbabies=[TARBABY], dead_domains=["example.com"])],
+        "mail_dead_domains of mx1.example.com has example.com, which has mailboxes; take it out of one of them",
+    ),
+    "nothing before something": (
+        [hub(tarbabies=[TARBABY | {"preference": 10}])],
+        "mx1.example.com: preference of mail_tarbaby is 10; write a number from 21 to 65535, "
+        "so that it is asked after all that take mail",
     ),
     "no tag of DMARC": (
         [hub(dmarc={"policy": "reject"})],
