@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -14,8 +15,10 @@ from ..module_utils._courier import bofh
 from ..module_utils._courier.aliases import Alias, refused_names
 from ..module_utils._courier.forwards import targets
 from ..module_utils._courier.senders import Account, Managed, SenderError, compute
+from ..module_utils._courier.smtpaccess import WIDEST_RELAY, Network
 
 Host = Mapping[str, Any]  # a host's variables
+_LOOPBACK = ("127.0.0.0/8", "::1")
 
 
 def satellites(hosts: Iterable[Host], hub: str) -> list[dict[str, Any]]:
@@ -78,6 +81,22 @@ def host_names(hosts: Iterable[Host]) -> list[str]:
     return sorted({_name(host) for host in hosts})
 
 
+def own_networks(hosts: Iterable[Host]) -> list[str]:
+    """Networks that are ours. The documentation is in own_networks.yml."""
+    found: dict[int, set[Any]] = {4: set(), 6: set()}
+    for variable, network in _said_and_seen(hosts):
+        try:
+            one = _network(str(network))
+        except ValueError as error:
+            raise AnsibleFilterError(f"{variable} has {network!r}; {error}") from error
+        found[one.version].add(one)
+    return [
+        str(one.network_address if one.prefixlen == one.max_prefixlen else one)
+        for version in (4, 6)
+        for one in ipaddress.collapse_addresses(found[version])
+    ]
+
+
 def refused_traps(addresses: Iterable[str], me: str) -> list[str]:
     """Lines of bofh. The documentation is in refused_traps.yml."""
     return [f"spamtrap {name}" for name in refused_names(addresses, me)]
@@ -111,6 +130,49 @@ def filter_addresses(
         raise AnsibleFilterError(str(error)) from error
 
 
+def _said_and_seen(hosts: Iterable[Host]) -> Iterator[tuple[str, object]]:
+    """The networks that are ours, each with the variable that says so."""
+    yield from (("the loopback", network) for network in _LOOPBACK)
+    for host in hosts:
+        name = host["inventory_hostname"]
+        for variable in ("mail_admin_networks", "mail_controller_addresses", "mail_addresses"):
+            said = host.get(variable) or []
+            if isinstance(said, str) or not isinstance(said, Sequence):
+                raise AnsibleFilterError(f"{variable} of {name} is {said!r}; write a list of addresses and networks")
+            yield from ((f"{variable} of {name}", network) for network in said)
+        for peer in (host.get("mail_peers") or {}).get("managed") or []:
+            yield from ((f"mail_peers.managed of {name}", network) for network in peer.get("networks") or [])
+        facts = host.get("ansible_facts") or {}
+        seen = [*(facts.get("all_ipv4_addresses") or []), *(facts.get("all_ipv6_addresses") or [])]
+        for address in (name, host.get("ansible_host"), *seen):
+            # A name says nothing here. Addresses of the link are everybody's.
+            if _is_address(address) and not ipaddress.ip_address(str(address)).is_link_local:
+                yield f"the facts of {name}", address
+
+
+def _is_address(said: object) -> bool:
+    try:
+        ipaddress.ip_address(str(said))
+    except ValueError:
+        return False
+    return True
+
+
+def _network(said: str) -> Network:
+    """A network that may be ours. Raises ValueError with what to write instead."""
+    try:
+        network = ipaddress.ip_network(said, strict=False)
+    except ValueError:
+        raise ValueError("write addresses, or networks such as 192.0.2.0/24 or 2001:db8::/32") from None
+    if network.version == 6 and network.prefixlen == 128 and (mapped := network.network_address.ipv4_mapped):
+        return ipaddress.ip_network(mapped)
+    if "/" in said and ipaddress.ip_address(said.partition("/")[0]) != network.network_address:
+        raise ValueError(f"that is a host in {network}; write {network}, or the address alone")
+    if network.prefixlen < (widest := WIDEST_RELAY[network.version]):
+        raise ValueError(f"nobody has that much for himself; write networks of /{widest} or narrower")
+    return network
+
+
 def _name(host: Host) -> str:
     return str(host.get("mail_hostname", host["inventory_hostname"]))
 
@@ -125,4 +187,5 @@ class FilterModule:
             "filter_addresses": filter_addresses,
             "forwards": forwards,
             "host_names": host_names,
+            "own_networks": own_networks,
         }

@@ -11,6 +11,7 @@ from plugins.filter.site import (
     filter_addresses,
     forwards,
     host_names,
+    own_networks,
     refused_traps,
     satellites,
     smarthost_route,
@@ -170,3 +171,75 @@ class TestForwards:
 def test_names_of_hosts_are_those_of_dns():
     hosts = [{"inventory_hostname": "b"}, {"inventory_hostname": "a", "mail_hostname": "mx.example.com"}]
     assert host_names(hosts) == ["b", "mx.example.com"]
+
+
+OURS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "the loopback always": ({}, []),
+    "who administers it": (
+        {"mail_admin_networks": ["192.0.2.0/24", "2001:db8:1::/48"]},
+        ["192.0.2.0/24", "2001:db8:1::/48"],
+    ),
+    "where Ansible comes from": ({"mail_controller_addresses": ["198.51.100.7"]}, ["198.51.100.7"]),
+    "what it says of itself": ({"mail_addresses": ["192.0.2.21", "2001:db8::21"]}, ["192.0.2.21", "2001:db8::21"]),
+    "its managed peers and no others": (
+        {
+            "mail_peers": {
+                "managed": [{"name": "a backup", "networks": ["192.0.2.9"]}],
+                "trusted": [{"networks": ["203.0.113.1"]}],
+                "denied": [{"networks": ["203.0.113.2"]}],
+            }
+        },
+        ["192.0.2.9"],
+    ),
+    "what its facts have, but for the link": (
+        {
+            "ansible_facts": {
+                "all_ipv4_addresses": ["192.0.2.1"],
+                "all_ipv6_addresses": ["2001:db8::1", "fe80::42:acff:fe11:2"],
+            }
+        },
+        ["192.0.2.1", "2001:db8::1"],
+    ),
+    "what the inventory calls it": ({"ansible_host": "192.0.2.3"}, ["192.0.2.3"]),
+    "no names": ({"ansible_host": "mx1.example.com"}, []),
+    "IPv4 in IPv6": ({"mail_controller_addresses": ["::ffff:192.0.2.7"]}, ["192.0.2.7"]),
+    "nothing twice": (
+        {"mail_admin_networks": ["192.0.2.0/24"], "mail_addresses": ["192.0.2.7", "192.0.2.7"]},
+        ["192.0.2.0/24"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "wanted"), OURS.values(), ids=OURS)
+def test_networks_that_are_ours(said: dict[str, Any], wanted: list[str]):
+    loopback = ["127.0.0.0/8", "::1"]
+    assert sorted(own_networks([HUB, {"inventory_hostname": "a"} | said])) == sorted(wanted + loopback)
+
+
+NOT_OURS = {
+    "a name": (
+        {"mail_admin_networks": ["office.example.com"]},
+        "mail_admin_networks of a has 'office.example.com'; "
+        "write addresses, or networks such as 192.0.2.0/24 or 2001:db8::/32",
+    ),
+    "no list": (
+        {"mail_admin_networks": "192.0.2.0/24"},
+        "mail_admin_networks of a is '192.0.2.0/24'; write a list of addresses and networks",
+    ),
+    "host bits": (
+        {"mail_admin_networks": ["192.0.2.1/24"]},
+        "mail_admin_networks of a has '192.0.2.1/24'; "
+        "that is a host in 192.0.2.0/24; write 192.0.2.0/24, or the address alone",
+    ),
+    "everybody": (
+        {"mail_peers": {"managed": [{"networks": ["::/0"]}]}},
+        "mail_peers.managed of a has '::/0'; nobody has that much for himself; write networks of /16 or narrower",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "sentence"), NOT_OURS.values(), ids=NOT_OURS)
+def test_networks_that_cannot_be_ours(said: dict[str, Any], sentence: str):
+    with pytest.raises(AnsibleFilterError) as refusal:
+        own_networks([{"inventory_hostname": "a"} | said])
+    assert str(refusal.value) == sentence
