@@ -19,6 +19,7 @@ from contextlib import suppress
 from io import BufferedRWPair
 from typing import NamedTuple
 
+from ._dnsbl_probe import NotServed, prove_list
 from ._filter_probe import EICAR, GTUBE, TEXTS, NotRefused, prove
 from ._signer_probe import NotSigned, prove_signer
 
@@ -96,7 +97,8 @@ SOCKETS = {
     "srs": "/run/courier-forward/socket",
     "zdkimfilter": "/var/lib/courier/allfilters/000-zdkimfilter",
 }
-PROTOCOLS = (*_TALKS, *SOCKETS)
+DNSBL = "dnsbl"
+PROTOCOLS = (*_TALKS, *SOCKETS, DNSBL)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
 
 # An endpoint as modules take it; the certificate is the path of a PEM file.
@@ -112,7 +114,11 @@ SPEC = {
     "signs": {"type": "bool", "default": False},
     "domain": {"type": "str"},
 }
-PORT_REQUIRED = [*(("protocol", protocol, ("port",)) for protocol in _TALKS), ("protocol", "zdkimfilter", ("domain",))]
+PORT_REQUIRED = [
+    *(("protocol", protocol, ("port",)) for protocol in _TALKS),
+    ("protocol", "zdkimfilter", ("domain",)),
+    ("protocol", DNSBL, ("port", "domain")),
+]
 
 
 class NoAnswer(Exception):
@@ -131,7 +137,7 @@ class Endpoint(NamedTuple):
     recognises: bool = False  # a scanner must know the test pattern of its trade
     refuses: Sequence[str] = ()  # messages that a filter must refuse
     signs: bool = False  # a filter must sign what programs of this host send
-    domain: str | None = None  # whose mail zdkimfilter must sign
+    domain: str | None = None  # whose mail zdkimfilter must sign, or the zone of a list
 
     @property
     def path(self) -> str | None:
@@ -164,11 +170,14 @@ def probe(endpoint: Endpoint) -> str:
                 with _connection(path) as connection:
                     _converse(connection, [_AUTHDAEMON], b"\n")
             return str(endpoint)
+        if endpoint.protocol == DNSBL:
+            said = prove_list(endpoint.address, endpoint.port, endpoint.domain or "", PATIENCE)
+            return f"{endpoint}: {said}"
         with socket.create_connection((endpoint.address, endpoint.port), PATIENCE) as connection:
             return f"{endpoint}{_ask(connection, endpoint)}"
     except OSError as error:
         raise NoAnswer(error.strerror or str(error)) from error
-    except (NotRefused, NotSigned) as refused:
+    except (NotRefused, NotServed, NotSigned) as refused:
         raise NoAnswer(str(refused)) from refused
 
 

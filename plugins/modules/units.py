@@ -52,16 +52,17 @@ options:
             description:
               - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
                 whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
-                know again, and one that is forged, and V(zdkimfilter) for a signature.
+                know again, and one that is forged, V(zdkimfilter) for a signature, and V(dnsbl), a name server, for the
+                test points of a list.
             type: str
-            choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter]
+            choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, dnsbl]
             required: true
           address:
             description: The address, IPv4 or IPv6.
             type: str
             default: 127.0.0.1
           port:
-            description: The port; needed by V(smtp), V(imap) and V(pop3).
+            description: The port; needed by V(smtp), V(imap), V(pop3) and V(dnsbl).
             type: int
           tls:
             description:
@@ -104,6 +105,7 @@ options:
               - The domain whose mail V(zdkimfilter) must sign when somebody of it has logged in; needed by it. The
                 signature must verify with the record that is beside the key, and where DNS publishes that,
                 zdkimfilter must verify it too, and refute it when the text has changed.
+              - The zone of V(dnsbl).
             type: str
   timeout:
     description:
