@@ -54,6 +54,7 @@ def verify_rows(
         rows += [_letter(hosts, host, letter) for letter in host["letters"]]
         rows += [_read(host, read) for read in [host.get("read")] if read]
         rows += [_door(host, door, days) for door in host.get("doors", [])]
+        rows += [_list(host, one) for one in host.get("lists", [])]
     rows += [_record(finding) for finding in records]
     rows += [row for host in hosts for row in _sender(host, sender_rules, days)]
     nowhere = {"host": ""}
@@ -184,6 +185,11 @@ def _door(host: Noted, door: Mapping[str, Any], days: int) -> Row:
         what += f", certificate for {left} days" if left >= 0 else f", certificate expired {-left} days ago"
         ok = ok and left >= days
     return _row(host, "door", ok, what, {"to": door["door"], "seconds": door["seconds"]})
+
+
+def _list(host: Noted, found: Mapping[str, Any]) -> Row:
+    said = found["broken"] or "its test points answer as they must"
+    return _row(host, "list", not found["broken"], said, {"to": found["zone"]})
 
 
 def _record(finding: Finding) -> Row:

@@ -34,6 +34,10 @@ options:
     description: The file in which the filters of the host have their settings.
     type: path
     default: /etc/pythonfilter-modules.conf
+  strict:
+    description: Whether a list that does not pass and is not used yet is a failure. Otherwise RV(lists) says so.
+    type: bool
+    default: true
   timeout:
     description: Seconds to wait for each answer.
     type: int
@@ -85,6 +89,7 @@ def main() -> None:
             "blocklists": {"type": "list", "elements": "dict", "default": []},
             "allowlists": {"type": "list", "elements": "dict", "default": []},
             "configuration": {"type": "path", "default": "/etc/pythonfilter-modules.conf"},
+            "strict": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 5},
         },
         supports_check_mode=True,
@@ -105,6 +110,8 @@ def main() -> None:
         broken = _lists.trouble(entry, entry.resolver(params["timeout"]))
         is_used = _asked(entry) in used
         found.append({"zone": entry.zone, "broken": broken, "used": is_used})
+        if not params["strict"]:
+            continue
         if broken and is_used:
             module.warn(f"the list {entry.zone} is broken, and refuses nobody until it is well again: {broken}")
         elif broken and module.check_mode:

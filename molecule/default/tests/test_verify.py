@@ -68,6 +68,7 @@ class TestASiteWhereAllIsWell:
             "out: report",
             "read: IMAP",
             "door",
+            "list",
             *(f"sender rule: {rule}" for rule in ("ptr", "spf", "spf-helo", "dkim", "dmarc", "tls")),
         }
 

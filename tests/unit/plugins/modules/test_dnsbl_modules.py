@@ -28,10 +28,10 @@ def dns(monkeypatch):
 
 @pytest.fixture
 def ask(tmp_path):
-    def ask(*lists, used=(), check=False):
+    def ask(*lists, used=(), check=False, **given):
         path = tmp_path / "modules.conf"
         path.write_text(render(["dnsbl"], {}, {"dnsbl": {"blocklists": list(used)}})[1])
-        return run_module(dnsbl_info, check=check, blocklists=list(lists), configuration=str(path))
+        return run_module(dnsbl_info, check=check, blocklists=list(lists), configuration=str(path), **given)
 
     return ask
 
@@ -57,6 +57,12 @@ def test_another_is_not_switched_on(ask, given, said):
 def test_one_that_is_used_is_no_obstacle(ask):
     assert ask(GONE, used=[GONE | {"reason": "another"}])["lists"][0]["used"]
     assert ask(GONE | {"answers": ["127.0.0.3"]}, used=[GONE])["failed"]
+
+
+def test_verify_only_wants_to_know(ask):
+    answer = ask(GONE, strict=False)
+    assert "failed" not in answer
+    assert answer["lists"][0]["broken"].startswith("127.0.0.2 must be listed")
 
 
 def test_a_check_goes_on(ask):
