@@ -74,7 +74,7 @@ REFUSED = {
         ENTRY | {"server": "ns.example.org"},
         "the server of bl.example.org is 'ns.example.org'",
     ),
-    "no port": (ENTRY | {"port": 0}, "the port of bl.example.org is 0; write a number from 1 to 65535"),
+    "no port": (ENTRY | {"port": 0}, "the port of bl.example.org is '0'; write a number from 1 to 65535"),
     "quotes in a reply": (ENTRY | {"reason": 'a "b"'}, "reason of bl.example.org goes into the reply; write ASCII"),
 }
 
@@ -175,6 +175,11 @@ class TestRetest:
 
         monkeypatch.setattr(Entry, "resolver", lambda _entry, _seconds: ask)
         assert _lists._tested(self.ENTRIES[0]) == ""
+
+
+def test_a_state_that_makes_no_sense_is_none(tmp_path):
+    (tmp_path / "lists.json").write_text("{")
+    assert read(str(tmp_path / "lists.json")) == {}
 
 
 def test_nothing_is_broken_before_the_first_test(tmp_path):
