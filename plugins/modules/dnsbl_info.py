@@ -67,21 +67,13 @@ lists:
   sample: [{zone: bl.example.org, broken: "", used: true}]
 """
 
-import traceback
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ..module_utils._dns import MISSING
 from ..module_utils._filters import _configuration, _lists
 from ..module_utils._filters.dnsbl import Settings
-
-try:
-    import dns.resolver  # noqa: F401 -- _resolve has it
-except ImportError:
-    MISSING: str | None = traceback.format_exc()
-else:
-    MISSING = None
-
 
 def main() -> None:
     module = AnsibleModule(
