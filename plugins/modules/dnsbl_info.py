@@ -75,6 +75,7 @@ from ..module_utils._dns import MISSING
 from ..module_utils._filters import _configuration, _lists
 from ..module_utils._filters.dnsbl import Settings
 
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={

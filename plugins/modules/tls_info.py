@@ -22,8 +22,8 @@ options:
         description:
           - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
             whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
-            know again, and one that is forged, V(zdkimfilter) for a signature, and V(dnsbl), a name server, for the test
-            points of a list.
+            know again, and one that is forged, V(zdkimfilter) for a signature, and V(dnsbl), a name server, for the
+            test points of a list.
         type: str
         choices: [smtp, imap, pop3, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, dnsbl]
         required: true
