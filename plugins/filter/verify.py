@@ -55,6 +55,7 @@ def verify_rows(
         rows += [_read(host, read) for read in [host.get("read")] if read]
         rows += [_door(host, door, days) for door in host.get("doors", [])]
         rows += [_relay(host, door) for door in host.get("relays", [])]
+        rows += [_list(host, one) for one in host.get("lists", [])]
     rows += [_record(finding) for finding in records]
     rows += [row for host in hosts for row in _sender(host, sender_rules, days)]
     nowhere = {"host": ""}
@@ -191,6 +192,11 @@ def _relay(host: Noted, door: Mapping[str, Any]) -> Row:
     return _row(
         host, "relay", door["ok"], door["said"], {"from": door["who"], "to": door["door"], "seconds": door["seconds"]}
     )
+
+
+def _list(host: Noted, found: Mapping[str, Any]) -> Row:
+    said = found["broken"] or "its test points answer as they must"
+    return _row(host, "list", not found["broken"], said, {"to": found["zone"]})
 
 
 def _record(finding: Finding) -> Row:

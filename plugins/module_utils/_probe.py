@@ -14,12 +14,13 @@ import hashlib
 import re
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import BufferedRWPair
 from typing import NamedTuple
 
 from ._ban_probe import NotBanned, prove_bans
+from ._dnsbl_probe import NotServed, prove_list
 from ._filter_probe import EICAR, GTUBE, TEXTS, NotRefused, prove
 from ._signer_probe import NotSigned, prove_signer
 
@@ -108,7 +109,8 @@ SOCKETS = {
     "zdkimfilter": "/var/lib/courier/allfilters/000-zdkimfilter",
     "fail2ban": "/run/fail2ban/fail2ban.sock",
 }
-PROTOCOLS = (*_TALKS, "tarbaby", *SOCKETS)
+DNSBL = "dnsbl"
+PROTOCOLS = (*_TALKS, "tarbaby", *SOCKETS, DNSBL)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
 
 # An endpoint as modules take it; the certificate is the path of a PEM file.
@@ -128,6 +130,7 @@ SPEC = {
 PORT_REQUIRED = [
     *(("protocol", protocol, ("port",)) for protocol in (*_TALKS, "tarbaby")),
     ("protocol", "zdkimfilter", ("domain",)),
+    ("protocol", DNSBL, ("port", "domain")),
 ]
 
 
@@ -147,7 +150,7 @@ class Endpoint(NamedTuple):
     recognises: bool = False  # a scanner must know the test pattern of its trade
     refuses: Sequence[str] = ()  # messages that a filter must refuse
     signs: bool = False  # a filter must sign what programs of this host send
-    domain: str | None = None  # whose mail zdkimfilter must sign
+    domain: str | None = None  # whose mail zdkimfilter must sign, or the zone of a list
     jails: Sequence[str] = ()  # that fail2ban must have
 
     @property
@@ -168,27 +171,35 @@ def probe(endpoint: Endpoint) -> str:
     Raises NoAnswer.
     """
     try:
+        if proof := _PROOFS.get(endpoint.protocol):
+            return f"{endpoint}: {proof(endpoint)}"
         if path := endpoint.path:
-            if endpoint.protocol == "courierfilter":
-                return f"{endpoint}: {prove(path, endpoint.refuses, signs=endpoint.signs)}"
-            if endpoint.protocol == "srs":
-                return f"{endpoint}: {_rewrite(path)}"
-            if endpoint.protocol == "zdkimfilter":
-                return f"{endpoint}: {prove_signer(path, endpoint.domain or '')}"
-            if endpoint.protocol == "fail2ban":
-                return f"{endpoint}: {prove_bans(endpoint.jails, path)}"
-            if scanner := _SCANNERS.get(endpoint.protocol):
-                _try(path, scanner, endpoint.recognises)
-            else:
-                with _connection(path) as connection:
-                    _converse(connection, [_AUTHDAEMON], b"\n")
+            _ask_socket(path, endpoint)
             return str(endpoint)
         with socket.create_connection((endpoint.address, endpoint.port), PATIENCE) as connection:
             return f"{endpoint}{_ask(connection, endpoint)}"
     except OSError as error:
         raise NoAnswer(error.strerror or str(error)) from error
-    except (NotRefused, NotSigned, NotBanned) as refused:
+    except (NotRefused, NotSigned, NotBanned, NotServed) as refused:
         raise NoAnswer(str(refused)) from refused
+
+
+# Those of whom more is asked than whether they are there, and what says what it was.
+_PROOFS: Mapping[str, Callable[[Endpoint], str]] = {
+    "courierfilter": lambda one: prove(one.path or "", one.refuses, signs=one.signs),
+    "srs": lambda one: _rewrite(one.path or ""),
+    "zdkimfilter": lambda one: prove_signer(one.path or "", one.domain or ""),
+    "fail2ban": lambda one: prove_bans(one.jails, one.path or ""),
+    DNSBL: lambda one: prove_list(one.address, one.port, one.domain or "", PATIENCE),
+}
+
+
+def _ask_socket(path: str, endpoint: Endpoint) -> None:
+    if scanner := _SCANNERS.get(endpoint.protocol):
+        _try(path, scanner, endpoint.recognises)
+    else:
+        with _connection(path) as connection:
+            _converse(connection, [_AUTHDAEMON], b"\n")
 
 
 def _rewrite(path: str) -> str:

@@ -52,18 +52,19 @@ options:
             description:
               - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
                 whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
-                know again, and one that is forged, V(zdkimfilter) for a signature, V(fail2ban) for bans
-                that reach the firewall and are taken back, and V(tarbaby) to take a message, which
-                it must not.
+                know again, and one that is forged, V(zdkimfilter) for a signature, V(fail2ban) for bans that reach
+                the firewall and are taken back, V(tarbaby) to take a message, which it must not, and V(dnsbl), a name
+                server, for the test points of a list.
             type: str
-            choices: [smtp, imap, pop3, tarbaby, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban]
+            choices:
+              [smtp, imap, pop3, tarbaby, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban, dnsbl]
             required: true
           address:
             description: The address, IPv4 or IPv6.
             type: str
             default: 127.0.0.1
           port:
-            description: The port; needed by V(smtp), V(imap), V(pop3) and V(tarbaby).
+            description: The port; needed by V(smtp), V(imap), V(pop3), V(tarbaby) and V(dnsbl).
             type: int
           tls:
             description:
@@ -106,6 +107,7 @@ options:
               - The domain whose mail V(zdkimfilter) must sign when somebody of it has logged in; needed by it. The
                 signature must verify with the record that is beside the key, and where DNS publishes that,
                 zdkimfilter must verify it too, and refute it when the text has changed.
+              - The zone of V(dnsbl).
             type: str
           jails:
             description: Jails that V(fail2ban) must have.

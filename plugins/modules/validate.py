@@ -39,6 +39,9 @@ options:
   pythonfilter:
     description: Arguments of M(courier.mail.pythonfilter).
     type: dict
+  rbldnsd:
+    description: Arguments of M(courier.mail.rbldnsd).
+    type: dict
   settings:
     description: Arguments of M(courier.mail.settings).
     type: dict

@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs/filters.md").read_text()
 DEFAULTS = yaml.safe_load((ROOT / "roles/pythonfilter/defaults/main.yml").read_text())
 ORDER = re.findall(r"'(\w+)'", re.search(r"\['log'.*?\]", DEFAULTS["pythonfilter_modules"], re.DOTALL)[0])
 # Where something is on every host, which only tests change.
-PLACES = {"keys", "known", "store"}
+PLACES = {"keys", "known", "state", "store"}
 
 
 @pytest.mark.parametrize("name", [*FILTERS, *COMMANDS])

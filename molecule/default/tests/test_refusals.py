@@ -41,6 +41,18 @@ REFUSED = {
         {"mail_hardening_exceptions": {"courier-smtp.service": ["PrivateTmp"]}},
         "mail_hardening_exceptions has courier-smtp.service, which is no unit that anything is taken from",
     ),
+    "a list in DNS without return values": (
+        {"mail_blocklists": [{"zone": "bl.example.org"}]},
+        "mail_blocklists: bl.example.org has no answers, and its error codes would count; write",
+    ),
+    "a list in DNS that nobody looks into": (
+        {"mail_blocklists": [{"zone": "bl.example.org", "answers": ["127.0.0.2"]}], "mail_filters": ["log"]},
+        "mail_blocklists or mail_allowlists has lists, and mail_filters has no dnsbl",
+    ),
+    "a list of our own that is no zone": (
+        {"mail_own_lists": {"block": "bl example.com"}},
+        "mail_own_lists.block: 'bl example.com'",
+    ),
     "two signers": (
         {"mail_signer": "zdkimfilter", "mail_filters": ["log", "authenticate"], "zdkimfilter_package": {"deb": "x"}},
         "mail_signer is zdkimfilter, and authenticate would do the same again",

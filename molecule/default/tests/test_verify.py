@@ -69,6 +69,7 @@ class TestASiteWhereAllIsWell:
             "read: IMAP",
             "door",
             "relay",
+            "list",
             *(f"sender rule: {rule}" for rule in ("ptr", "spf", "spf-helo", "dkim", "dmarc", "tls")),
         }
 

@@ -102,6 +102,16 @@ def test_a_former_relay_hears_nothing_and_its_login_is_gone(site, faults, letter
     assert site.run("grep -rl a-secret /etc/courier").stdout == ""
 
 
+def test_lists_in_dns_are_asked_no_more(site, stranger):
+    assert "There are no lists" in site.check_output("courier-mail lists")
+    for unit in ("courier-mail-lists.timer", "courier-mail-zones.timer", "courier-rbldnsd"):
+        assert site.run("systemctl is-active %s", unit).stdout.strip() == "inactive"
+    assert (
+        site.run("ls -A /var/lib/courier-rbldnsd; ls /etc/systemd/system | grep -e rbldnsd.service -e zones").stdout
+        == ""
+    )
+
+
 def test_a_limit_is_courier_s_own_again(site, letter, token, eventually):
     alice = site.accounts["alice"]
     letter.set_content((70 * "x" + "\n") * 400)  # 28 kB, between what side_effect.yml took out (20000) and 32768

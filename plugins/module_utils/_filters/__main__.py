@@ -17,7 +17,20 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from . import _bigmail, _configuration, _dmarc_report, _maildirs, _tell, authenticate, deny, learn, rate
+from . import (
+    _bigmail,
+    _configuration,
+    _dmarc_report,
+    _lists,
+    _maildirs,
+    _tell,
+    _zones,
+    authenticate,
+    deny,
+    dnsbl,
+    learn,
+    rate,
+)
 from ._origin import site
 from ._resolve import Resolver
 from ._settings import SettingsError, build
@@ -76,6 +89,14 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("address", help="of the host")
     one.add_argument("--note", default="", help="what it did")
     one.set_defaults(command=_attacked)
+
+    one = commands.add_parser("lists", help="the lists in DNS that we look into, and which of them are broken")
+    one.add_argument("--test", action="store_true", help="test them now, and leave out those that are broken")
+    one.set_defaults(command=_list)
+
+    one = commands.add_parser("zones", help="write the zones of our own lists")
+    one.add_argument("directory", help="where rbldnsd reads them")
+    one.set_defaults(command=_zone)
 
     one = commands.add_parser("learn", help="learn from where people put their mail")
     one.set_defaults(command=_learn)
@@ -160,6 +181,41 @@ def _attacked(given: argparse.Namespace) -> int:
         store.add("auth", site(str(ipaddress.ip_address(given.address))), 1.0, given.note)
     finally:
         store.close()
+    return 0
+
+
+def _list(given: argparse.Namespace) -> int:
+    settings = _settings(given, "dnsbl", dnsbl.Settings)
+    entries = settings.entries()
+
+    def tell(zone: str, state: _lists.State) -> bool:
+        # <3> is an error in the journal (sd-daemon(3)).
+        sys.stderr.write(f"<3>courier-mail: the list {zone} is broken and refuses nobody: {state.broken}\n")
+        if settings.contact:
+            rate.send(settings.contact, f"The list {zone} is broken", _broken(zone, state.broken))
+        return True
+
+    found = _lists.retest(entries, tell, settings.state) if given.test else _lists.read(settings.state)
+    if not entries:
+        _say("There are no lists; mail_blocklists has them.")
+    for entry in entries:
+        state = found.get(entry.zone)
+        broken = f"broken since {_time(state.since)}: {state.broken}" if state and state.broken else "well"
+        _say(f"{entry.zone} ({'good hosts' if entry.allows else 'bad hosts'}): {broken if state else 'not tested yet'}")
+    return int(any(state.broken for zone, state in found.items() if zone in {entry.zone for entry in entries}))
+
+
+def _broken(zone: str, why: str) -> str:
+    return (
+        f"{zone} does not pass the test that every list passes:\n\n  {why}\n\n"
+        "Until it does, which is tried each hour, nobody is refused or let in because of it. If it has ended, take it\n"
+        "out of mail_blocklists or mail_allowlists.\n"
+    )
+
+
+def _zone(given: argparse.Namespace) -> int:
+    for name in _zones.run(_settings(given, "deny", deny.Settings), given.directory):
+        _say(f"{name} has changed")
     return 0
 
 

@@ -22,10 +22,15 @@ class Temporary(Exception):
 
 
 class Resolver:
-    """Asks once for each name and type. Make one for each message: it reads resolv.conf, and time runs from then on."""
+    """Asks once for each name and type. Make one for each message: it reads resolv.conf, and time runs from then on.
 
-    def __init__(self, seconds: float = SECONDS, all_seconds: float = ALL_SECONDS) -> None:
-        self._seconds = seconds
+    With a server it asks that one alone.
+    """
+
+    def __init__(
+        self, seconds: float = SECONDS, all_seconds: float = ALL_SECONDS, server: str = "", port: int = 53
+    ) -> None:
+        self._seconds, self._server, self._port = seconds, server, port
         self._end = time.monotonic() + all_seconds
         self._known: dict[tuple[str, str], list[str] | Temporary] = {}
         self._resolver: Any = None
@@ -56,7 +61,10 @@ class Resolver:
             return []  # not a name, so there is nothing
         try:
             if self._resolver is None:
-                self._resolver = dns.resolver.Resolver()
+                self._resolver = dns.resolver.Resolver(configure=not self._server)
+                if self._server:
+                    self._resolver.nameservers = [self._server]
+                    self._resolver.port = self._port
             answer = self._resolver.resolve(asked, kind, lifetime=left, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.resolver.YXDOMAIN):
             return []

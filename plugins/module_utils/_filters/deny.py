@@ -162,17 +162,37 @@ def run(settings: Settings, directory: str = DIRECTORY, *, dry: bool = False) ->
     finally:
         store.close()
     passed = [source for source in sources if _protected(source, named, never)]
-    entries = sorted(set(sources) - set(passed))
-    text = render(entries, settings.reply)
+    refused = sorted(set(sources) - set(passed))
+    text = render(refused, settings.reply)
     if not dry:
-        _put(path, None if before is None and not entries else text, before, f"{directory}/smtpaccess.dat")
-    return Done(entries, sorted(set(entries) - set(listed)), sorted(set(listed) - set(entries)), passed)
+        _put(path, None if before is None and not refused else text, before, f"{directory}/smtpaccess.dat")
+    return Done(refused, sorted(set(refused) - set(listed)), sorted(set(listed) - set(refused)), passed)
 
 
 def end(directory: str = DIRECTORY) -> None:
     """Refuse nobody any more. Raises OSError or SubprocessError."""
     os.unlink(f"{directory}/smtpaccess/{NAME}")
     subprocess.run(["/usr/sbin/makesmtpaccess"], check=True, capture_output=True)
+
+
+def entries(directory: str) -> list[tuple[str, str]]:
+    """What the other files of smtpaccess say: keys, and what they are let do."""
+    found: list[tuple[str, str]] = []
+    for name in sorted(os.listdir(directory)):
+        if name != NAME and not name.startswith(".") and not name.endswith("~"):
+            for line in (_text(f"{directory}/{name}") or "").split("\n"):
+                if line.split() and not line.startswith("#"):
+                    word, *rest = line.split(None, 1)
+                    found.append((word, rest[0] if rest else ""))
+    return found
+
+
+def network(key_: str) -> _addresses.Network:
+    """The network of a key in smtpaccess. Raises ValueError for what is none."""
+    if key_.startswith(":") or "/" in key_:
+        return ipaddress.ip_network(_source(key_), strict=False)
+    octets = key_.split(".")
+    return ipaddress.ip_network(f"{'.'.join([*octets, '0', '0', '0'][:4])}/{8 * len(octets)}")
 
 
 def _source(name: str) -> str:
@@ -185,12 +205,7 @@ def _source(name: str) -> str:
 
 def _named(directory: str) -> set[str]:
     """The keys of the other files. makesmtpaccess compiles all together, and refuses a key that is there twice."""
-    found: set[str] = set()
-    for name in sorted(os.listdir(directory)):
-        if name != NAME and not name.startswith(".") and not name.endswith("~"):
-            text = _text(f"{directory}/{name}") or ""
-            found |= {line.split()[0] for line in text.split("\n") if line.split() and not line.startswith("#")}
-    return found
+    return {word for word, _action in entries(directory)}
 
 
 def _protected(source: str, named: Collection[str], never: Iterable[_addresses.Network]) -> bool:

@@ -232,6 +232,15 @@ def test_a_door(ok, days, result, what):
     assert (row["result"], row["what"], row["to"], row["seconds"]) == (result, what, "smtp 127.0.0.1:465", 0.0)
 
 
+@pytest.mark.parametrize(
+    ("broken", "result", "what"),
+    [("", "ok", "its test points answer as they must"), ("it lists everybody", "failed", "it lists everybody")],
+)
+def test_a_list_in_dns(broken, result, what):
+    (row,) = verify_rows([host("mx1", lists=[{"zone": "bl.example.org", "broken": broken, "used": True}])])
+    assert (row["result"], row["direction"], row["to"], row["what"]) == (result, "list", "bl.example.org", what)
+
+
 def test_reading_has_a_row():
     read = {"ok": False, "said": "Login failed", "user": "bob@example.com", "seconds": 0.5}
     (row,) = verify_rows([host("mx1", read=read)])

@@ -59,8 +59,8 @@ ANSWERED = {
     "POP3 TLS": ("pop3", "implicit", POP3, ["CAPA", "QUIT"]),
 }
 
-# Tested with what they are asked: test_filter_probe.py, test_signer_probe.py.
-FILTERS = {"courierfilter", "zdkimfilter"}
+# Tested with what they are asked: test_filter_probe.py, test_signer_probe.py, test_dnsbl_probe.py.
+FILTERS = {"courierfilter", "zdkimfilter", "dnsbl"}
 
 # What is said to scanners, what they answer when all is well, and the name of their test pattern.
 SCANNERS = {
