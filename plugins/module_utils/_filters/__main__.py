@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from . import _bigmail, _configuration, _dmarc_report, _maildirs, _tell, authenticate, deny, learn, rate
+from . import _bigmail, _configuration, _dmarc_report, _maildirs, _queue, _tell, authenticate, deny, learn, rate
 from ._resolve import Resolver
 from ._settings import SettingsError, build
 from ._store import Store
@@ -55,6 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("release", help="let the mail of an account go that waits")
     one.add_argument("account", help="the login, the address of a host, or 'local' and the number of a user")
     one.set_defaults(command=_release)
+
+    one = commands.add_parser("hold", help="let no mail of an account go out from now on")
+    one.add_argument("account", help="as for release")
+    one.set_defaults(command=_hold)
+
+    one = commands.add_parser("purge", help="throw away what an account sent and is not delivered yet")
+    one.add_argument("account", help="as for release")
+    one.add_argument("--dry-run", action="store_true", help="only say what waits")
+    one.set_defaults(command=_purge)
 
     one = commands.add_parser(
         "traps", help="which hosts wrote to traps or sent large bulk mail, and what that is worth now"
@@ -109,6 +118,33 @@ def _release(given: argparse.Namespace) -> int:
         return _fail(1, f"the mail of {given.account} does not wait; courier-mail rate says whose does")
     _say(f"The mail of {given.account} goes on. Clients that were told to wait try again by themselves.")
     return 0
+
+
+def _hold(given: argparse.Namespace) -> int:
+    settings = _settings(given, "rate", rate.Settings)
+    store, who = _store(settings.store), given.account.lower()
+    store.hold(who, rate.BY_OPERATOR)
+    store.tell(who)  # he knows
+    _say(f"The mail of {who} is deferred until courier-mail release '{who}'.")
+    return 0
+
+
+def _purge(given: argparse.Namespace) -> int:
+    who = given.account.lower()
+    waiting = _queue.sent_by(who)
+    if not waiting:
+        _say(f"Nothing of {who} waits.")
+        return 0
+    later = 0
+    for one in waiting:
+        names = f"{', '.join(one.recipients[:5])}{' ...' if len(one.recipients) > 5 else ''}"
+        if given.dry_run:
+            _say(f"{one.id} for {names} waits")
+        elif _queue.cancel(one.id, "Thrown away by the postmaster"):
+            _say(f"{one.id} for {names} is thrown away")
+        else:
+            later = _fail(TEMPORARY, f"{one.id} for {names} is on its way right now; try again")
+    return later
 
 
 def _traps(given: argparse.Namespace) -> int:
