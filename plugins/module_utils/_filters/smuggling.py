@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Refuse what the next server could read as two messages: a CR that ends no line. And NUL, which mail may not have.
 
-Courier ends a message at CRLF.CRLF only. It makes line ends of LF, also of those that came alone, and puts a second dot
-before a line that begins with one, so nothing is smuggled past it with LF. A CR alone goes on as it came (1.0.16, 1.4.1).
-The text here has LF at its line ends, so each CR in it was one too many; before a LF it is harmless, and programs of the
-host write so.
+Courier ends a message at CRLF.CRLF only. It makes line ends of LF, also of those that came alone, and puts a second
+dot before a line that begins with one, so nothing is smuggled past it with LF. A CR alone goes on as it came (1.0.16,
+1.4.1). The text here has LF at its line ends, so each CR in it was one too many; before a LF it is harmless, and
+programs of the host write so.
 """
 
 from __future__ import annotations

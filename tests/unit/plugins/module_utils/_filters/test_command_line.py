@@ -65,7 +65,8 @@ def test_releases(site):
 
 def test_holds(site):
     code, said, _nothing = site.run("hold", "Alice@example.com")
-    assert (code, said) == (0, "The mail of alice@example.com is deferred until courier-mail release 'alice@example.com'.\n")
+    assert code == 0
+    assert said == "The mail of alice@example.com is deferred until courier-mail release 'alice@example.com'.\n"
     (hold,) = site.store.holds()
     assert (hold.key, hold.reason) == ("alice@example.com", rate.BY_OPERATOR)
     assert hold.told
@@ -83,7 +84,7 @@ def test_throws_away_what_waits(site, monkeypatch):
     assert (code, said.splitlines()[1], cancelled) == (0, "1.b for 0@example.net waits", [])
     code, said, error = site.run("purge", "Alice@example.com")
     assert (code, said, cancelled) == (75, "1.b for 0@example.net is thrown away\n", ["1.a", "1.b"])
-    assert error.startswith("courier-mail: 1.a for 0@example.net, 1@example.net, 2@example.net, 3@example.net, 4@example.net ...")
+    assert error.endswith("4@example.net ... is on its way right now; try again\n")
 
 
 def test_says_who_fell_into_traps(site):

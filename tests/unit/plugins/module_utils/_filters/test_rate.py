@@ -56,7 +56,8 @@ def test_holds_whom_the_operator_holds(tmp_path, settings, letters, action):
     one._store.hold("alice@example.com", rate.BY_OPERATOR)
     one._store.tell("alice@example.com")
     assert judge(one, tmp_path).reply == (
-        "451 4.7.1 The mail of alice@example.com waits: the postmaster wants it so. Tell the postmaster, who can let it go"
+        "451 4.7.1 The mail of alice@example.com waits: the postmaster wants it so. "
+        "Tell the postmaster, who can let it go"
     )
     assert letters == []
 

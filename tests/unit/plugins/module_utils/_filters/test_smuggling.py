@@ -24,7 +24,14 @@ def test_lets_in(tmp_path, text):
 
 @pytest.mark.parametrize(
     "text",
-    [HEAD + b"a\r.\rb\n", HEAD + b"a\r.\n", HEAD + b"a\n.\rb\n", HEAD + b"a\r\r\n", HEAD + b"a\r", b"Subject: a\rb\n\nx\n"],
+    [
+        HEAD + b"a\r.\rb\n",
+        HEAD + b"a\r.\n",
+        HEAD + b"a\n.\rb\n",
+        HEAD + b"a\r\r\n",
+        HEAD + b"a\r",
+        b"Subject: a\rb\n\nx\n",
+    ],
     ids=["around a dot", "before a dot", "behind a dot", "two", "last byte", "in the header"],
 )
 def test_refuses_a_cr_that_ends_no_line(tmp_path, text):
