@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import filters
+from tests.bench import filters, flood
 from tests.bench.bed import Figure, inside, play
 from tests.bench.delivery import MESSAGE, Server, messages_per_second
 
@@ -175,6 +175,15 @@ def handshakes() -> Figure:
     )  # fmt: skip
 
 
+def people_in_a_flood() -> list[Figure]:
+    # People send more within the minute than one of them may in an hour.
+    site({"mail_filter_settings": {"rate": {"messages": 0, "recipients": 0}}})
+    passwords = {
+        address: Path(".cache/demo", address.partition("@")[0]).read_text().strip() for address in OURS.mailboxes
+    }
+    return flood.figures(OURS, THEIRS.container, passwords)
+
+
 def site(variables: dict) -> None:
     play("playbooks/site.yml", "--limit=mail_servers", f"--extra-vars={json.dumps(variables)}")
 
@@ -193,6 +202,7 @@ def main() -> int:
         site({"pythonfilter_modules": [], "courier_mta_esmtpd": {"BOFHCHECKDNS": "0"}})
         figures.append(delivery("the same, senders' domains not looked up (as in the other)"))
         figures += filters.figures(OURS, THEIRS)
+        figures += people_in_a_flood()
     finally:
         play("molecule/shared/destroy.yml")
     print(f"| {' | '.join(Figure._fields)} |\n| {' | '.join(['---'] * len(Figure._fields))} |")

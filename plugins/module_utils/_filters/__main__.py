@@ -23,6 +23,7 @@ from . import (
     _dmarc_report,
     _lists,
     _maildirs,
+    _queue,
     _tell,
     _zones,
     authenticate,
@@ -70,6 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("release", help="let the mail of an account go that waits")
     one.add_argument("account", help="the login, the address of a host, or 'local' and the number of a user")
     one.set_defaults(command=_release)
+
+    one = commands.add_parser("hold", help="let no mail of an account go out from now on")
+    one.add_argument("account", help="as for release")
+    one.set_defaults(command=_hold)
+
+    one = commands.add_parser("purge", help="throw away what an account sent and is not delivered yet")
+    one.add_argument("account", help="as for release")
+    one.add_argument("--dry-run", action="store_true", help="only say what waits")
+    one.set_defaults(command=_purge)
 
     one = commands.add_parser(
         "traps", help="which hosts wrote to traps, sent large bulk mail or guessed passwords, and what that is worth"
@@ -137,6 +147,33 @@ def _release(given: argparse.Namespace) -> int:
         return _fail(1, f"the mail of {given.account} does not wait; courier-mail rate says whose does")
     _say(f"The mail of {given.account} goes on. Clients that were told to wait try again by themselves.")
     return 0
+
+
+def _hold(given: argparse.Namespace) -> int:
+    settings = _settings(given, "rate", rate.Settings)
+    store, who = _store(settings.store), given.account.lower()
+    store.hold(who, rate.BY_OPERATOR)
+    store.tell(who)  # he knows
+    _say(f"The mail of {who} is deferred until courier-mail release '{who}'.")
+    return 0
+
+
+def _purge(given: argparse.Namespace) -> int:
+    who = given.account.lower()
+    waiting = _queue.sent_by(who)
+    if not waiting:
+        _say(f"Nothing of {who} waits.")
+        return 0
+    later = 0
+    for one in waiting:
+        names = f"{', '.join(one.recipients[:5])}{' ...' if len(one.recipients) > 5 else ''}"
+        if given.dry_run:
+            _say(f"{one.id} for {names} waits")
+        elif _queue.cancel(one.id, "Thrown away by the postmaster"):
+            _say(f"{one.id} for {names} is thrown away")
+        else:
+            later = _fail(TEMPORARY, f"{one.id} for {names} is on its way right now; try again")
+    return later
 
 
 def _traps(given: argparse.Namespace) -> int:

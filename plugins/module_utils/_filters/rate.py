@@ -27,6 +27,7 @@ from ._verdict import PASS, Outcome, Verdict, defer, refuse
 _ACTIONS = ("hold", "refuse")
 _SENDMAIL = "/usr/sbin/sendmail"
 _SENDMAIL_SECONDS = 120
+BY_OPERATOR = "the postmaster wants it so"
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ class Filter:
 
     def _count(self, message: Message, who: Origin) -> Verdict:
         held = self._store.held(who.key)
-        if held and self._settings.action == "hold":
+        if held:
             self._tell(who.key, held.reason)
-            return _waits(who.key)
+            return _waits(who.key, held.reason)
         limits, number = self._settings.limits(who), len(message.recipients)
         if 0 < limits.recipients < number:
             return refuse(
@@ -107,7 +108,7 @@ class Filter:
             )
         self._store.hold(who.key, said)
         self._tell(who.key, said)
-        return _waits(who.key)
+        return _waits(who.key, said)
 
     def finish(self, message: Message, outcome: Outcome) -> None:
         """What is deferred comes again, and counts then."""
@@ -132,7 +133,10 @@ def letter(key: str, said: str) -> str:
     """What the operator reads."""
     return (
         f"{key} has sent {said}. Its mail is deferred from now on, and stays where it is.\n\n"
-        "If the password was stolen, change it first. Then look at the queue (mailq), and let its mail go:\n\n"
+        "If the password was stolen, change it first, and throw away what waits in the queue:\n\n"
+        f"    courier-mail purge --dry-run '{key}'\n"
+        f"    courier-mail purge '{key}'\n\n"
+        "Then, or if the mail is right, let it send again:\n\n"
         f"    courier-mail release '{key}'\n\n"
         "Who sends how much:\n\n"
         "    courier-mail rate\n"
@@ -157,11 +161,9 @@ def send(to: str, subject: str, text: str) -> None:
     )
 
 
-def _waits(key: str) -> Verdict:
-    return defer(
-        f"451 4.7.1 The mail of {key} waits: it sent too much within an hour. Tell the postmaster, who can let it go",
-        f"{key} is held",
-    )
+def _waits(key: str, reason: str) -> Verdict:
+    why = reason if reason == BY_OPERATOR else "it sent too much within an hour"
+    return defer(f"451 4.7.1 The mail of {key} waits: {why}. Tell the postmaster, who can let it go", f"{key} is held")
 
 
 def _said(limits: Limits) -> str:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from plugins.module_utils._filters import __main__ as command
-from plugins.module_utils._filters import _bigmail, deny, rate
+from plugins.module_utils._filters import _bigmail, _queue, deny, rate
 from plugins.module_utils._filters._configuration import render
 from plugins.module_utils._filters._store import Store
 from tests.unit.filtered import Spamd, addresses
@@ -61,6 +61,30 @@ def test_releases(site):
     assert (code, said.split(".")[0]) == (0, "The mail of Alice@example")
     assert site.store.holds() == []
     assert site.run("release", "alice@example.com")[0] == 1
+
+
+def test_holds(site):
+    code, said, _nothing = site.run("hold", "Alice@example.com")
+    assert code == 0
+    assert said == "The mail of alice@example.com is deferred until courier-mail release 'alice@example.com'.\n"
+    (hold,) = site.store.holds()
+    assert (hold.key, hold.reason) == ("alice@example.com", rate.BY_OPERATOR)
+    assert hold.told
+    assert site.run("release", "alice@example.com")[0] == 0
+
+
+def test_throws_away_what_waits(site, monkeypatch):
+    cancelled = []
+    many = [f"{number}@example.net" for number in range(6)]
+    found = {"alice@example.com": [_queue.Waiting("1.a", many), _queue.Waiting("1.b", many[:1])]}
+    monkeypatch.setattr(_queue, "sent_by", lambda who: found.get(who, []))
+    monkeypatch.setattr(_queue, "cancel", lambda number, _reason: cancelled.append(number) or number == "1.b")
+    assert site.run("purge", "bob@example.com") == (0, "Nothing of bob@example.com waits.\n", "")
+    code, said, _nothing = site.run("purge", "--dry-run", "Alice@example.com")
+    assert (code, said.splitlines()[1], cancelled) == (0, "1.b for 0@example.net waits", [])
+    code, said, error = site.run("purge", "Alice@example.com")
+    assert (code, said, cancelled) == (75, "1.b for 0@example.net is thrown away\n", ["1.a", "1.b"])
+    assert error.endswith("4@example.net ... is on its way right now; try again\n")
 
 
 def test_says_who_fell_into_traps(site):

@@ -50,6 +50,18 @@ def test_holds_who_sends_too_much_until_released(tmp_path, settings):
     assert actions(one, tmp_path, 3) == ["pass", "pass", "defer"]
 
 
+@pytest.mark.parametrize("action", ["hold", "refuse"])
+def test_holds_whom_the_operator_holds(tmp_path, settings, letters, action):
+    one = Filter(settings(contact="postmaster@example.com", action=action))
+    one._store.hold("alice@example.com", rate.BY_OPERATOR)
+    one._store.tell("alice@example.com")
+    assert judge(one, tmp_path).reply == (
+        "451 4.7.1 The mail of alice@example.com waits: the postmaster wants it so. "
+        "Tell the postmaster, who can let it go"
+    )
+    assert letters == []
+
+
 def test_refuses_until_the_hour_is_over(tmp_path, settings):
     one = Filter(settings(messages=1, action="refuse"))
     assert actions(one, tmp_path, 2) == ["pass", "refuse"]
