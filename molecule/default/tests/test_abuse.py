@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import re
 import smtplib
 import socket
 import threading
-import uuid
 
 import pytest
 
@@ -28,12 +26,15 @@ ENDS = {
     b"\r\n.\r": False,
     b"\n.\r": False,
     b"\r\r.\r\r": False,
-    b"\r\n\0.\r\n": False,
-    b"\r\n.\0\r\n": False,
+    # What follows a NUL on its line is lost.
+    b"\r\n\0.\r\n": True,
+    b"\r\n.\0\r\n": True,
 }
-HARMLESS = [end for end, comes_in in ENDS.items() if comes_in]
-# Courier's own, of what is in the header.
+HARMLESS = [end for end, comes_in in ENDS.items() if comes_in and b"\0" not in end]
+# Courier's own: bytes of the header, fields in it, and bytes of a line.
 HEADER = 100000
+FIELDS = 500
+LINE = 5000
 SIZE = 25000000
 RECIPIENTS = 100
 
@@ -77,12 +78,6 @@ def door(site, stranger):
     return door
 
 
-@pytest.fixture
-def ours(site, stranger):
-    """Mail of a stranger to Alice, right away."""
-    return lambda: site.smtp(stranger, 25)
-
-
 class TestSmuggling:
     @pytest.mark.parametrize("port", [25, 587, 465])
     def test_comes_in_as_one_message_or_not_at_all(self, site, door, token, eventually, port):
@@ -105,9 +100,8 @@ class TestSmuggling:
         assert sorted(re.search(rb"Subject: \w+ (\w+)", text)[1] for text in heard) == [b"0", b"1", b"2", b"3"]
         for text in heard:
             assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\0", text)
-            # The line with the dot alone has a second one.
-            assert b"The first\r\n" in text
-            assert b"\r\n..\r\nMAIL FROM" in text or b"\r\n..\r\n\r\nMAIL FROM" in text
+            # Nor did the sink, which goes by the standard, see an end before this one.
+            assert text.endswith(b"\r\nThe second\r\n.\r\n")
 
     @pytest.mark.parametrize("who", ["forwarded", "a program"])
     def test_nor_is_it_passed_on(self, site, foreign, stranger, token, eventually, who):
@@ -196,10 +190,10 @@ class TestOutOfTurn:
 LINES = {
     "a line of 10 MB": (b"X" * 10_000_000, 502),
     "a HELO of 100 kB": (b"HELO " + b"x" * 100_000, None),
-    "a sender of 4 kB": (b"MAIL FROM:<" + b"x" * 4000 + b"@example.net>", 500),
+    "a sender of 4 kB": (b"MAIL FROM:<" + b"x" * 4000 + b"@example.net>", None),
     "a sender with NUL": (b"MAIL FROM:<some\0one@example.net>", 500),
     "a sender with LF": (b"MAIL FROM:<some\none@example.net>", None),
-    "a sender that is no UTF-8": (b"MAIL FROM:<\xff\xfe@example.net>", 500),
+    "a sender that is no UTF-8": (b"MAIL FROM:<\xff\xfe@example.net>", None),
     "a sender in UTF-8 that is not announced": ("MAIL FROM:<jö@example.net>".encode(), None),
     "a size beyond the limit": (f"MAIL FROM:<{WRITER}> SIZE={SIZE + 1}".encode(), 500),
     "a size beyond all numbers": (f"MAIL FROM:<{WRITER}> SIZE={'9' * 400}".encode(), 500),
@@ -209,13 +203,12 @@ LINES = {
 
 class TestTooMuch:
     @pytest.mark.parametrize("port", [25, 465])
-    @pytest.mark.parametrize("case", LINES)
-    def test_is_answered_once_and_the_next_command_as_well(self, door, case, port):
-        line, code = LINES[case]
+    def test_is_answered_once_and_the_next_command_as_well(self, door, port):
         with door(port) as (smtp, _sender):
-            smtp.send(line + b"\r\n")
-            assert smtp.getreply()[0] >= (code or 200)
-            assert smtp.docmd("RSET")[0] == 250
+            for case, (line, code) in LINES.items():
+                smtp.send(line + b"\r\n")
+                assert smtp.getreply()[0] >= (code or 200), case
+                assert smtp.docmd("RSET")[0] == 250, case
 
     @pytest.mark.parametrize("port", [587, 465])
     def test_a_login_of_a_megabyte_is_refused(self, site, stranger, port):
@@ -229,25 +222,25 @@ class TestTooMuch:
         "text",
         [
             b"Subject: " + b"x" * (2 * HEADER),
-            b"X-Many: x\r\n" * (2 * HEADER // 10),
-            b"Subject: s\r\n\r\n" + (b"x" * 998 + b"\r\n") * (SIZE // 1000 + 1),
+            b"Subject: s\r\n" + (b" " + b"x" * 900 + b"\r\n") * (HEADER // 900),
+            b"X-Many: x\r\n" * (FIELDS + 1),
+            b"Subject: s\r\n\r\n" + b"x" * (LINE + 1),
+            b"Subject: s\r\n\r\n" + b"x" * 10_000_000,
+            b"Subject: s\r\n\r\n" + (b"x" * 998 + b"\r\n") * (SIZE // 999 + 1),
         ],
-        ids=["a long header", "many headers", "more than the limit"],
+        ids=["a line in the header", "a field", "fields", "a line", "a line of 10 MB", "more than the limit"],
     )
     def test_is_refused_as_a_whole(self, site, door, text):
         with door(25) as (smtp, sender):
             assert 500 <= data(smtp, sender, [f"alice@{site.domain}"], text + b"\r\n\r\nHello\r\n.\r\n") < 600
 
-    def test_a_line_of_10_mb_comes_in_once(self, site, door, token, eventually):
+    def test_a_line_as_long_as_may_be_comes_in(self, site, door, token, eventually):
         alice = site.accounts["alice"]
         with door(25) as (smtp, sender):
-            # With a header that the filter big_mail takes no offence at.
-            head = f"From: {WRITER}\r\nDate: {email.utils.formatdate()}\r\nMessage-ID: <{token}@example.net>\r\n"
-            text = f"{head}Subject: {token}\r\n\r\n".encode() + b"x" * 10_000_000 + b"\r\n.\r\n"
+            text = f"Subject: {token}\r\n\r\n".encode() + b"x" * LINE + b"\r\n.\r\n"
             assert data(smtp, sender, [alice.address], text) == 250
-        assert eventually(lambda: len(site.inbox_bytes(alice, token)))
-        (found,) = site.inbox_bytes(alice, token)
-        assert b"x" * 10_000_000 in found
+        assert eventually(lambda: site.inbox(alice, token))
+        assert b"x" * LINE in site.inbox_bytes(alice, token)[0]
 
     def test_of_10000_recipients_some_are_taken(self, site, door):
         with door(25) as (smtp, sender):
@@ -260,7 +253,7 @@ class TestTooMuch:
             assert codes.count(250) == RECIPIENTS
             assert set(codes[RECIPIENTS:]) <= set(range(400, 600))
 
-    @pytest.mark.parametrize(("command", "times"), [("NOOP", 10000), ("RSET", 300)])
+    @pytest.mark.parametrize(("command", "times"), [("NOOP", 10000), ("RSET", 100)])
     def test_commands_that_do_nothing_are_all_answered(self, door, command, times):
         with door(25) as (smtp, _sender):
             for _hundred in range(times // 100):
@@ -306,8 +299,9 @@ def test_nothing_crashed(site):
 class Sink:
     """A server that takes everything, and keeps it as it came."""
 
-    def __init__(self, address, listener):
-        self.recipient = f"{uuid.uuid4().hex}@[{address}]"
+    recipient = "anybody@stranger.example.net"
+
+    def __init__(self, listener):
         self._listener, self._heard, self._came = listener, [], threading.Condition()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -343,5 +337,5 @@ def sink(stranger):
     """At the stranger, who is no mail server otherwise."""
     address = stranger.addresses["ipv4"]
     with stranger.inside(lambda: socket.create_server((address, 25))) as listener:
-        yield Sink(address, listener)
+        yield Sink(listener)
         listener.shutdown(socket.SHUT_RDWR)
