@@ -44,7 +44,7 @@ def listed(host_named):
 @pytest.fixture
 def bad(host_named):
     """A host that nobody knows."""
-    return host_named("acme.example.net")
+    return host_named("dns.example.net")
 
 
 @pytest.fixture
