@@ -118,7 +118,7 @@ def test_a_list_that_breaks_is_reported_once_and_left_out(site, bad, write, list
     assert write(bad)[0] == 550
     since = site.check_output("date +%s")
     errors = f"journalctl -u courier-mail-lists -p err -o cat --since=@{since}"
-    letters = len(site.inbox(site.accounts["alice"], f"The list {ZONE} is broken"))
+    letters = len(site.inbox(site.accounts["alice"], ZONE))
     listed(name, *answers)
 
     def broken():
@@ -131,7 +131,7 @@ def test_a_list_that_breaks_is_reported_once_and_left_out(site, bad, write, list
     assert site.check_output(errors).count(f"the list {ZONE} is broken and refuses nobody: ") == 1
     found = site.run("courier-mail lists")
     assert (found.rc, f"{ZONE} (bad hosts): broken since" in found.stdout) == (1, True)
-    assert eventually(lambda: len(site.inbox(site.accounts["alice"], f"The list {ZONE} is broken")) == letters + 1)
+    assert eventually(lambda: len(site.inbox(site.accounts["alice"], ZONE)) == letters + 1)
     listed(name)
     listed("2.0.0.127", "127.0.0.2")
     assert eventually(lambda: not broken())
