@@ -14,7 +14,7 @@ import dns.reversename
 import pytest
 
 ZONE, GOOD = "listed.example.net", "good.example.net"
-WRITER = "somebody@partner.example.net"
+WRITER = "somebody@dns.example.net"
 
 
 def backwards(address):
@@ -44,7 +44,7 @@ def listed(host_named):
 @pytest.fixture
 def bad(host_named):
     """A host that nobody knows."""
-    return host_named("acme.example.net")
+    return host_named("dns.example.net")
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_who_logs_in_is_not_looked_for(site, bad, letter, listed, token, eventua
 BROKEN = {
     "it is gone": ("2.0.0.127", [], "the answer is that it is not"),
     "it serves us no more": ("2.0.0.127", ["127.255.255.254"], "the answer is 127.255.255.254"),
-    "it lists everybody": ("*", ["127.0.0.2"], "127.0.0.1 must not be listed"),
+    "it lists everybody": ("1.0.0.127", ["127.0.0.2"], "127.0.0.1 must not be listed"),
 }
 
 
@@ -116,9 +116,9 @@ def test_a_list_that_breaks_is_reported_once_and_left_out(site, bad, write, list
     listed(backwards(bad.addresses["ipv4"]), "127.0.0.2")
     site.check_output(test)
     assert write(bad)[0] == 550
-    since = site.check_output("date +%%s")
+    since = site.check_output("date +%s")
     errors = f"journalctl -u courier-mail-lists -p err -o cat --since=@{since}"
-    letters = len(site.inbox(site.accounts["alice"], f"The list {ZONE} is broken"))
+    letters = len(site.inbox(site.accounts["alice"], ZONE))
     listed(name, *answers)
 
     def broken():
@@ -131,7 +131,7 @@ def test_a_list_that_breaks_is_reported_once_and_left_out(site, bad, write, list
     assert site.check_output(errors).count(f"the list {ZONE} is broken and refuses nobody: ") == 1
     found = site.run("courier-mail lists")
     assert (found.rc, f"{ZONE} (bad hosts): broken since" in found.stdout) == (1, True)
-    assert eventually(lambda: len(site.inbox(site.accounts["alice"], f"The list {ZONE} is broken")) == letters + 1)
+    assert eventually(lambda: len(site.inbox(site.accounts["alice"], ZONE)) == letters + 1)
     listed(name)
     listed("2.0.0.127", "127.0.0.2")
     assert eventually(lambda: not broken())
