@@ -271,6 +271,6 @@ def test_a_report_counts(site, attacker, eventually):
     one = attacker("ipv6")
     one.guess(587, 2, "root", "LOGIN")
     assert eventually(lambda: one.address in banned(site, "courier-attackers"))
-    said = site.check_output("/usr/local/lib/courier-mail-bans/report")
+    said = site.check_output("python3 /usr/local/lib/courier-mail-bans/report.py")
     assert "courier-attackers" in said
     assert "courier-proof" not in said
