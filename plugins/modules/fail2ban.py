@@ -87,7 +87,9 @@ SPEC: dict[str, Any] = {
     "accounts": {"type": "list", "elements": "str", "default": []},
     "directory": {"type": "path", "default": "/etc/fail2ban"},
 }
-_JAILS, _SERVER, _ACCOUNTS = "jail.d/courier-mail.local", "fail2ban.d/courier-mail.local", "courier-mail-accounts"
+_JAILS = "jail.d/courier-mail.local"
+_SERVER = "fail2ban.d/courier-mail.local"
+_ACCOUNTS = "courier-mail-accounts"
 
 
 def main() -> None:

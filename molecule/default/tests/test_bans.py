@@ -11,9 +11,11 @@ from __future__ import annotations
 import base64
 import ipaddress
 import random
+import re
 import smtplib
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import NamedTuple
 
 import pytest
@@ -60,7 +62,8 @@ class Attacker(NamedTuple):
 
     def guess(self, port, times, name, method="PLAIN", password="wrong"):
         """Try to log in by SMTP."""
-        with self.smtp(port) as smtp:
+        # Without a QUIT, which nobody may hear any more.
+        with closing(self.smtp(port)) as smtp:
             smtp.ehlo()
             for _each in range(times):
                 self.try_once(smtp, name, method, password)
@@ -92,10 +95,10 @@ class Attacker(NamedTuple):
 
 
 @pytest.fixture
-def attacker(site, stranger, family):
+def attacker(site, stranger):
     made = []
 
-    def attacker(family=family):
+    def attacker(family):
         facts = site.facts
         network = ipaddress.ip_network(facts[f"bed_{family}_network"])
         number = random.randrange(70, 125) if family == "ipv4" else random.randrange(2**32, 2**48)
@@ -128,7 +131,7 @@ DOORS = {
 
 @pytest.mark.parametrize(("port", "method"), DOORS.values(), ids=DOORS)
 def test_who_tries_names_is_kept_out_of_every_door(site, stranger, attacker, eventually, family, port, method):
-    one = attacker()
+    one = attacker(family)
     one.guess(port, 5, f"nobody@{site.domain}", method)
     assert eventually(lambda: one.is_kept_out(port))
     assert one.is_kept_out_of(PORTS) == [True] * len(PORTS)
@@ -137,8 +140,8 @@ def test_who_tries_names_is_kept_out_of_every_door(site, stranger, attacker, eve
         stranger.connect(site.addresses[family], other).close()
 
 
-def test_who_tries_names_by_imap_is_kept_out(site, attacker, eventually):
-    one = attacker()
+def test_who_tries_names_by_imap_is_kept_out(site, attacker, eventually, family):
+    one = attacker(family)
     one.guess_imap([f"nobody{number}@{site.domain}" for number in range(5)])
     assert eventually(lambda: one.is_kept_out(993))
     assert one.is_kept_out(587)
@@ -149,28 +152,27 @@ def test_who_tries_names_by_imap_is_kept_out(site, attacker, eventually):
 
 
 def test_who_tries_where_no_login_is_offered_is_kept_out(attacker, eventually):
-    one = attacker()
-    with one.smtp(25) as smtp:
+    one = attacker("ipv4")
+    with closing(one.smtp(25)) as smtp:
         smtp.ehlo()
         for _each in range(12):
             assert smtp.docmd("AUTH", "PLAIN AGEAYg==")[0] >= 500
     assert eventually(lambda: one.is_kept_out(587))
 
 
-def test_a_connection_that_is_open_is_cut(site, attacker, eventually):
-    one = attacker()
-    with one.smtp(587) as before:
+def test_a_connection_that_is_open_is_cut(site, attacker, eventually, family):
+    one = attacker(family)
+    with closing(one.smtp(587)) as before:
         assert before.noop()[0] == 250
         one.guess(587, 5, f"nobody@{site.domain}")
         assert eventually(lambda: one.is_kept_out(587))
         before.sock.settimeout(2)
         with pytest.raises((TimeoutError, smtplib.SMTPServerDisconnected)):
             before.noop()
-        before.sock.close()
 
 
 def test_a_ban_ends_by_itself_and_the_next_one_is_longer(site, attacker, eventually):
-    one = attacker()
+    one = attacker("ipv6")
     one.guess(587, 5, f"nobody@{site.domain}")
     assert eventually(lambda: one.is_kept_out(587))
     assert eventually(lambda: not one.is_kept_out(587), within=25)
@@ -182,7 +184,7 @@ def test_a_ban_ends_by_itself_and_the_next_one_is_longer(site, attacker, eventua
 
 
 def test_one_command_lets_somebody_in_again(site, attacker, eventually):
-    one = attacker()
+    one = attacker("ipv4")
     one.guess(587, 5, f"nobody@{site.domain}")
     assert eventually(lambda: one.is_kept_out(587))
     assert site.check_output("fail2ban-client unban %s", one.address) == "1"
@@ -190,7 +192,7 @@ def test_one_command_lets_somebody_in_again(site, attacker, eventually):
 
 
 def test_a_ban_survives_restarts_of_fail2ban_and_of_the_firewall(site, attacker, eventually):
-    one = attacker()
+    one = attacker("ipv4")
     site.check_output("fail2ban-client set courier-strangers bantime 300")
     try:
         one.guess(587, 5, f"nobody@{site.domain}")
@@ -209,7 +211,7 @@ def test_a_ban_survives_restarts_of_fail2ban_and_of_the_firewall(site, attacker,
 
 
 def test_an_old_password_is_not_a_stranger(site, attacker, eventually):
-    one = attacker()
+    one = attacker("ipv6")
     one.guess(587, 8, site.accounts["alice"].address)
     assert eventually(
         lambda: f"[courier-accounts] Found {one.address}" in site.check_output("cat /var/log/fail2ban.log")
@@ -221,7 +223,7 @@ def test_an_old_password_is_not_a_stranger(site, attacker, eventually):
 
 
 def test_hopeless_names_have_less_patience(site, attacker, eventually):
-    one = attacker()
+    one = attacker("ipv4")
     one.guess(587, 2, "root", "LOGIN")
     assert eventually(lambda: one.address in banned(site, "courier-attackers"))
 
@@ -235,11 +237,11 @@ def test_the_controller_is_never_banned(site, family):
             for _try in range(25):
                 Attacker.try_once(smtp, f"nobody@{site.domain}", "PLAIN", "wrong")
     socket.create_connection((site.addresses[family], 587), 5).close()
-    assert f"Ban {address}" not in site.check_output("cat /var/log/fail2ban.log")
+    assert not re.search(rf"Ban {address}$", site.check_output("cat /var/log/fail2ban.log"), re.MULTILINE)
 
 
 def test_a_login_name_bans_nobody_else(site, attacker, eventually, family):
-    one, victim = attacker(), VICTIM[family]
+    victim = VICTIM[family]
     line = f'error,relay={victim},port=1,msg="535 Authentication failed.",cmd: AUTH LOGIN a'
     names = [
         f"x\n{line}",
@@ -248,9 +250,10 @@ def test_a_login_name_bans_nobody_else(site, attacker, eventually, family):
         f"x, ip=[{victim}], port=[1]",
     ]
     for method in ("PLAIN", "LOGIN"):
-        with one.smtp(587) as smtp:
+        one = attacker(family)
+        with closing(one.smtp(587)) as smtp:
             smtp.ehlo()
-            for name in names[: 2 if method == "PLAIN" else 4][:2]:
+            for name in names:
                 one.try_once(smtp, name, method, "wrong")
     ending = f", ip=[{victim}], port=[1]"
     quoted = [
@@ -258,16 +261,16 @@ def test_a_login_name_bans_nobody_else(site, attacker, eventually, family):
         f'"x{ending}\\nLOGIN FAILED, user=y{ending}"',
         *(f'"{"x" * length}{ending}"' for length in (150, 460, 980)),
     ]
-    other = attacker()
+    other = attacker(family)
     other.guess_imap(quoted)
     assert eventually(lambda: f"Found {other.address}" in site.check_output("cat /var/log/fail2ban.log"))
     assert victim not in site.check_output("cat /var/log/fail2ban.log")
 
 
 def test_a_report_counts(site, attacker, eventually):
-    one = attacker()
+    one = attacker("ipv6")
     one.guess(587, 2, "root", "LOGIN")
     assert eventually(lambda: one.address in banned(site, "courier-attackers"))
-    said = site.check_output("/usr/local/lib/courier-mail-bans/report")
+    said = site.check_output("python3 /usr/local/lib/courier-mail-bans/report.py")
     assert "courier-attackers" in said
     assert "courier-proof" not in said

@@ -1,8 +1,7 @@
-#!/usr/bin/python3
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say who was banned within a week, from fail2ban's database: by jail how often, and the addresses that were most often."""
+"""Say who was banned within a week, from fail2ban's database: by jail, and by address."""
 
 import argparse
 import sqlite3
@@ -19,7 +18,7 @@ def text(database: str, now: float) -> str:
     try:
         jails, addresses = (
             connection.execute(
-                f"SELECT {column}, count(*) FROM bans WHERE timeofban > ? AND jail != 'courier-proof'"
+                f"SELECT {column}, count(*) FROM bans WHERE timeofban > ? AND jail != 'courier-proof'"  # noqa: S608 -- ours
                 " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
                 (now - WEEK,),
             ).fetchall()
