@@ -60,7 +60,7 @@ def test_takes_so_many_recipients_and_no_more(site, stranger):
     with site.smtp(stranger, 25) as smtp:
         smtp.ehlo()
         smtp.mail("mailbox@example.net")
-        codes = [smtp.rcpt(f"alice@{site.domain}")[0] for _ in range(101)]
+        codes = [smtp.rcpt(f"alice@{site.domain}")[0] for _time in range(101)]
     assert codes == 100 * [250] + [531]
 
 
