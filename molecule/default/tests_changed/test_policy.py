@@ -13,7 +13,7 @@ def test_more_recipients_come_later(site, foreign):
     with site.smtp(foreign, 25) as smtp:
         smtp.ehlo()
         smtp.mail("mailbox@example.net")
-        codes = [smtp.rcpt(f"alice@{site.domain}")[0] for _ in range(11)]
+        codes = [smtp.rcpt(f"alice@{site.domain}")[0] for _time in range(11)]
     assert codes == 10 * [250] + [431]
 
 

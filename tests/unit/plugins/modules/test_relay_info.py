@@ -36,10 +36,11 @@ def server():
         wants_login = False
         daemon_threads = True
 
-    with Server(("127.0.0.1", 0), Conversation) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+    server = Server(("127.0.0.1", 0), Conversation)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
 
 
 def run(server, **others):
