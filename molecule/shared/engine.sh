@@ -4,6 +4,13 @@ set -euo pipefail
 
 answers() { docker info >/dev/null 2>&1; }
 
+# Each system in a container takes about ten of root's inotify instances, of which the kernel allows 128 by itself. Without one,
+# fail2ban reads no journal.
+instances=/proc/sys/fs/inotify/max_user_instances
+if [[ $(<"$instances") -lt 512 ]] && ! echo 512 2>/dev/null >"$instances"; then
+  echo "Only $(<"$instances") inotify instances (fs.inotify.max_user_instances), and no right to raise that to 512." >&2
+fi
+
 answers && exit 0
 if [[ $EUID -ne 0 ]]; then
   echo "No Docker Engine answers, and only root can install or start one. Run this as root." >&2
