@@ -171,7 +171,7 @@ def check(
 def unseen(order: Sequence[str]) -> Iterator[str]:
     """What an order lets pass that few operators mean to let pass, in sentences."""
     whitelists = [number for number, name in enumerate(order) if name.startswith("whitelist_")]
-    for name in ("clamd", "attachments"):
+    for name in ("smuggling", "clamd", "attachments"):
         if name in order and whitelists and order.index(name) > whitelists[0]:
             yield f"{name} comes after {order[whitelists[0]]}, whose mail it never sees"
 

@@ -82,3 +82,10 @@ def test_refuses(host, arguments, said):
     assert answer["failed"]
     assert said in answer["msg"]
     assert not (host / "conf").exists()
+
+
+@pytest.mark.parametrize("name", ["smuggling", "clamd", "attachments"])
+def test_what_everybody_must_pass_stands_before_whom_is_believed(name):
+    after = _catalogue.unseen(["log", "whitelist_block", name])
+    assert list(after) == [f"{name} comes after whitelist_block, whose mail it never sees"]
+    assert not list(_catalogue.unseen([name, "whitelist_block"]))
