@@ -14,7 +14,7 @@ import dns.reversename
 import pytest
 
 ZONE, GOOD = "listed.example.net", "good.example.net"
-WRITER = "somebody@dns.example.net"
+WRITER = "somebody@acme.example.net"
 
 
 def backwards(address):
@@ -44,7 +44,7 @@ def listed(host_named):
 @pytest.fixture
 def bad(host_named):
     """A host that nobody knows."""
-    return host_named("dns.example.net")
+    return host_named("acme.example.net")
 
 
 @pytest.fixture

@@ -155,9 +155,10 @@ def run(settings: Settings, directory: str = DIRECTORY, *, dry: bool = False) ->
     never = [ipaddress.ip_network(one) for one in (*settings.never, *_addresses.networks(settings.known), *ranges)]
     store = Store(settings.store)
     try:
-        _visits.collect(
-            store, settings.tarbaby, settings.tarbaby_grace, listed, lambda source: _protected(source, named, never)
-        )
+        if not dry:
+            _visits.collect(
+                store, settings.tarbaby, settings.tarbaby_grace, listed, lambda source: _protected(source, named, never)
+            )
         sources = wanted(scores(store.events(KINDS), settings.half_life, time.time()), listed, settings)
     finally:
         store.close()
