@@ -304,6 +304,7 @@ class TestTheSeal:
     ):
         here, there = sites[:2]
         name = forward(here, f"on-{token}", f"left@{there.domain}")
+        letter["From"] = "Bob <mailbox@example.net>"
         try:
             with here.call(foreign, 25) as smtp:
                 smtp.send_message(letter, f"mailbox+{token}@example.net", [name])

@@ -161,7 +161,9 @@ class TestAHubThatDoesNotDeliver:
         assert stuck.code != 0
 
     def test_and_with_nothing_else(self, stuck):
-        assert {(row["host"], row["to"]) for row in stuck.rows if row["result"] == "ok"} == {
+        # But for lists in DNS, which others serve.
+        well = [row for row in stuck.rows if row["result"] == "ok" and row["direction"] != "list"]
+        assert {(row["host"], row["to"]) for row in well} == {
             (HUB, "imap 127.0.0.1:993"),
             (SATELLITE, "smtp 127.0.0.1:25 STARTTLS"),
         }
