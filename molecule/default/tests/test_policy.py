@@ -74,10 +74,13 @@ def test_says_why_in_the_file(site):
 def greeting(site, stranger):
     """What the site says to a stranger who comes from another address than his own."""
 
+    taken = []
+
     def greeting(family, last):
         address = stranger.addresses[family].replace("66", last)
         length = {"ipv4": 32, "ipv6": 128}[family]
         stranger.check_output(f"ip addr replace {address}/{length} dev eth0 {'nodad' if length == 128 else ''}")
+        taken.append(f"{address}/{length}")
         dial = (site.addresses[family], 25)
         with stranger.inside(lambda: socket.create_connection(dial, 60, source_address=(address, 0))) as connection:
             try:
@@ -85,7 +88,9 @@ def greeting(site, stranger):
             except ConnectionResetError:
                 return b""
 
-    return greeting
+    yield greeting
+    for address in taken:
+        stranger.check_output(f"ip addr del {address} dev eth0")
 
 
 @pytest.mark.parametrize(("last", "greeted"), [("99", False), ("95", True)], ids=["on a list", "beside it"])

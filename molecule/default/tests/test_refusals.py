@@ -189,7 +189,7 @@ REFUSED = {
     "host in two classes": (
         {
             "mail_peers": {
-                "managed": [{"networks": ["192.0.2.7"]}],
+                "trusted": [{"networks": ["192.0.2.7"]}],
                 "denied": [{"networks": ["192.0.2.7"], "reason": "guesses"}],
             }
         },

@@ -27,5 +27,8 @@ def test_whom_a_list_denied_is_greeted_again(site, stranger):
     address = stranger.addresses["ipv4"].replace("66", "99")
     stranger.check_output(f"ip addr replace {address}/32 dev eth0")
     dial = (site.addresses["ipv4"], 25)
-    with stranger.inside(lambda: socket.create_connection(dial, 60, source_address=(address, 0))) as connection:
-        assert connection.recv(100).startswith(b"220 ")
+    try:
+        with stranger.inside(lambda: socket.create_connection(dial, 60, source_address=(address, 0))) as connection:
+            assert connection.recv(100).startswith(b"220 ")
+    finally:
+        stranger.check_output(f"ip addr del {address}/32 dev eth0")
