@@ -90,7 +90,7 @@ def test_a_route_goes_where_dns_does_not_know_the_way(site, foreign, letter, tok
 
 
 def test_a_denied_host_is_not_greeted(site, host_named):
-    denied = host_named("dns.example.net")
+    denied = host_named("acme.example.net")
     with pytest.raises(smtplib.SMTPServerDisconnected):
         site.smtp(denied, 25, tls=False)
     # The list has its IPv4 address only.
