@@ -22,7 +22,7 @@ def seal(text: bytes, address: str, host: str, path: str = SIGNING) -> bytes:
 
     domain, selector, key = _key(address.rpartition("@")[2], path)
     try:
-        # With CRLF, as it goes over the wire: of fields folded with LF alone, dkimpy 1.1.4 signs what nobody can verify.
+        # With CRLF, as it goes over the wire: of fields folded with LF, dkimpy 1.1.4 signs what nobody can verify.
         fields: list[bytes] = dkim.arc_sign(text, selector.encode(), domain.encode(), key, host.encode())
     except dkim.ParameterError:  # what came with it is no chain that can go on
         return text
