@@ -190,7 +190,7 @@ REFUSED = {
         {
             "mail_peers": {
                 "trusted": [{"networks": ["192.0.2.7"]}],
-                "denied": [{"networks": ["192.0.2.7"], "reason": "guesses"}],
+                "broken": [{"networks": ["192.0.2.7"], "lift": "spf", "reason": "forwards without SRS"}],
             }
         },
         "a host has one class",
