@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from . import _replace
 from ._reread import Missing, Reread
 from ._resolve import Ask, Resolver, Temporary
 from ._settings import SettingsError
@@ -220,10 +219,5 @@ def _said(answers: Sequence[str]) -> str:
 
 def _write(path: str, found: Mapping[str, State]) -> None:
     data: dict[str, dict[str, Any]] = {zone: state._asdict() for zone, state in found.items()}
-    directory = os.path.dirname(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=".lists.", dir=directory)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(data, stream, indent=1, sort_keys=True)
-        # For monitoring. It tells nothing of anybody.
-        os.fchmod(descriptor, 0o644)
-    os.replace(temporary, path)
+    # For monitoring. It tells nothing of anybody.
+    _replace.write(path, json.dumps(data, indent=1, sort_keys=True), 0o644)

@@ -12,11 +12,10 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from . import _addresses, deny
+from . import _addresses, _replace, deny
 
 BLOCK, ALLOW = "block", "allow"
 VERSIONS = (4, 6)
@@ -67,9 +66,5 @@ def _put(path: str, text: str) -> bool:
     with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as stream:
         if stream.read() == text:
             return False
-    descriptor, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text)
-        os.fchmod(descriptor, 0o644)
-    os.replace(temporary, path)
+    _replace.write(path, text, 0o644)
     return True

@@ -9,20 +9,18 @@ which wins: what is named there in any way is the operator's decision, and never
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import os
 import re
 import socket
 import subprocess
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from . import _addresses, _store, _visits
+from . import _addresses, _replace, _store, _visits
 from ._settings import refuse as refuse_setting
 from ._store import DAY, Event, Store
 
@@ -236,34 +234,18 @@ def _put(path: str, text: str | None, before: str | None, database: str) -> None
     """Write and compile; where the compiler refuses, the list is as it was."""
     if text is None:
         return
+    group = os.stat(os.path.dirname(database)).st_gid
     if text != before:
-        _write(path, text)
+        _replace.write(path, text, 0o640, group)
     elif _time(path) <= _time(database):
         return
     try:
         subprocess.run(["/usr/sbin/makesmtpaccess"], check=True, capture_output=True)
     except (OSError, subprocess.SubprocessError):
         if text != before and before is not None:
-            _write(path, before)
+            _replace.write(path, before, 0o640, group)
         elif text != before:
             os.unlink(path)
-        raise
-
-
-def _write(path: str, text: str) -> None:
-    directory, name = os.path.split(path)
-    # makesmtpaccess passes over hidden names and names that hold a tilde.
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix="~", dir=directory)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(text)
-            os.fchmod(descriptor, 0o640)
-            if os.geteuid() == 0:
-                os.fchown(descriptor, 0, os.stat(os.path.dirname(directory)).st_gid)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
         raise
 
 
