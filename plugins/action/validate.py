@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ..modules import (
     acceptmailfor,
     aliases,
+    autoconfig,
     clamd,
     dkim_keys,
     dns_records,
@@ -42,6 +43,7 @@ class Check(NamedTuple):
 CHECKS = {
     "acceptmailfor": Check(acceptmailfor.SPEC, acceptmailfor.plan),
     "aliases": Check(aliases.SPEC, aliases.plan),
+    "autoconfig": Check(autoconfig.SPEC, autoconfig.plan),
     "clamd": Check(clamd.SPEC, clamd.plan),
     "dkim_keys": Check(dkim_keys.SPEC, dkim_keys.plan),
     "dns_records": Check(dns_records.SPEC, dns_records.plan),

@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import re
-from collections.abc import Collection, Mapping
+import socket
+import threading
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from ._pem import HOST, Certificate
 
@@ -156,6 +161,43 @@ def units(on_failure: str) -> dict[str, str]:
         ),
         "certbot.service.d/courier-mail.conf": f"[Unit]\nOnFailure={REPORT}\n",
     }
+
+
+@contextlib.contextmanager
+def answering(webroot: str | None, port: int = 80) -> Iterator[None]:
+    """Show the authority what certbot leaves for it, and nothing else, until a web server does."""
+    handler = partial(_Challenge, directory=webroot)
+    with contextlib.ExitStack() as stack:
+        for kind in (_Server, _Server6):
+            with contextlib.suppress(OSError):  # a host without this family
+                server = stack.enter_context(kind(("", port), handler))
+                threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+                stack.callback(server.shutdown)
+        yield
+
+
+class _Challenge(http.server.SimpleHTTPRequestHandler):
+    def send_head(self) -> Any:
+        if not re.fullmatch(r"/\.well-known/acme-challenge/[A-Za-z0-9_-]+", self.path):
+            self.send_error(404)
+            return None
+        return super().send_head()
+
+    def log_message(self, *_arguments: object) -> None:
+        """A module says nothing but its answer."""
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        super().server_bind()
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 def needs_reload(shown: str) -> bool:

@@ -57,7 +57,7 @@ _TARBABY: Sequence[_Step] = (
     ("DATA", "503"),
     ("QUIT", "221"),
 )
-# A web server: any status will do. Which of its names is meant, TLS says.
+# A web server: any status will do, unless something behind it is broken. Which of its names is meant, TLS says.
 _HEAD: _Step = ("HEAD / HTTP/1.0\r\n", "HTTP/1.")
 # Courier's authentication library: which account has this name? RFC 2606 makes sure that none has.
 _AUTHDAEMON: _Step = ("PRE . login nobody@invalid", "FAIL")
@@ -263,7 +263,7 @@ def _ask(connection: socket.socket, endpoint: Endpoint) -> str:
         _converse(connection, _TARBABY)
         return ""
     if endpoint.protocol == HTTP and endpoint.tls == "none":
-        _converse(connection, [_HEAD])
+        _refuse_broken(_converse(connection, [_HEAD]))
         return ""
     if endpoint.protocol == HTTP:
         return _secured(connection, endpoint, [_HEAD])
@@ -289,12 +289,19 @@ def _secured(connection: socket.socket, endpoint: Endpoint, steps: Sequence[_Ste
     except OSError as error:
         raise NoAnswer(f"it should shake hands for TLS, and there came: {error.strerror or error}") from error
     with secured:
-        _converse(secured, steps)
+        said = _converse(secured, steps)
         served, version = secured.getpeercert(binary_form=True), secured.version()
         with suppress(OSError):  # whether the other side takes leave as politely is its own business
             secured.unwrap()
     _compare(served, endpoint.certificate)
+    if endpoint.protocol == HTTP:
+        _refuse_broken(said)
     return f" {version}"
+
+
+def _refuse_broken(said: str) -> None:
+    if re.match(r"HTTP/\S+ 5", said):
+        raise NoAnswer(f"it should show something, and there came {said!r}")
 
 
 def _converse(connection: socket.socket, steps: Sequence[_Step], end: bytes = b"\r\n") -> str:

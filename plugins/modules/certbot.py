@@ -59,6 +59,18 @@ options:
   webroot:
     description: The directory that the web server of the host shows at C(http://NAME/), with O(challenge=webroot).
     type: path
+  own_webroot:
+    description:
+      - Whether O(webroot) is the directory of the web server of the role nginx, which may come later. Until then the
+        module shows the directory itself.
+    type: bool
+    default: false
+  replaces:
+    description:
+      - A file that only the web server of the role nginx has. Where it exists, with O(challenge=standalone), that is
+        stopped when a certificate is asked for, since it is wanted no more and has port 80.
+    type: path
+    default: ""
   key_type:
     description: Type of the key, of the curve P-256 or of 2048 bits.
     type: str
@@ -138,6 +150,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._certbot import (
     REPORT,
     Order,
+    answering,
     command,
     complaint,
     needs_reload,
@@ -162,6 +175,8 @@ SPEC: dict[str, Any] = {
     "server": {"type": "str", "default": "https://acme-v02.api.letsencrypt.org/directory"},
     "challenge": {"type": "str", "choices": ["standalone", "webroot"], "default": "standalone"},
     "webroot": {"type": "path"},
+    "own_webroot": {"type": "bool", "default": False},
+    "replaces": {"type": "path", "default": ""},
     "key_type": {"type": "str", "choices": ["ecdsa", "rsa"], "default": "ecdsa", "no_log": False},
     "reuse_key": {"type": "bool", "default": False, "no_log": False},
     "hook": {"type": "str", "default": ""},
@@ -190,6 +205,12 @@ def plan(params: dict[str, Any]) -> Files:
     """The units that report; refuses what certbot would be asked in vain."""
     if params["state"] == "present":
         refuse_hopeless(_order(params))
+        if params["own_webroot"] and params["challenge"] == "standalone":
+            raise ValueError(
+                "certificates_acme_challenge is standalone, which needs port 80 at each renewal, and the web server of "
+                "the role nginx has it; leave the challenge out, or do without what nginx shows (mail_autoconfig, "
+                "mail_webmail)"
+            )
     texts = units(params["on_failure"])
     present = params["state"] == "present"
     return Files(
@@ -212,12 +233,13 @@ def _have(module: AnsibleModule) -> list[str]:
     wanting = reasons(order, found, _leaf(module), datetime.now(UTC))
     if not wanting:
         return []
-    if order.challenge == "webroot" and not os.path.isdir(str(order.webroot)):
+    if order.challenge == "webroot" and not module.params["own_webroot"] and not os.path.isdir(str(order.webroot)):
         module.fail_json(
             msg=f"certificates_acme_webroot is {order.webroot}, and this host has no such directory; "
             "write the one that its web server shows at http://NAME/"
         )
-    if order.challenge == "standalone" and not _port_is_free(80):
+    replaced = order.challenge == "standalone" and os.path.exists(module.params["replaces"])
+    if order.challenge == "standalone" and not replaced and not _port_is_free(80):
         module.fail_json(
             msg="the challenge standalone needs port 80, and another program listens there (ss -ltnp sport = :80); "
             "stop that, or use its directory with certificates_acme_challenge: webroot"
@@ -226,7 +248,10 @@ def _have(module: AnsibleModule) -> list[str]:
         return wanting
     if not module.get_bin_path("certbot"):
         module.fail_json(msg="certbot is not there to ask for a certificate; install it")
-    code, stdout, stderr = module.run_command(command(order, found))
+    if replaced:
+        module.run_command(["systemctl", "stop", "nginx.service"])
+    with answering(order.webroot) if module.params["own_webroot"] and _port_is_free(80) else contextlib.nullcontext():
+        code, stdout, stderr = module.run_command(command(order, found))
     if code != 0:
         module.fail_json(msg=f"no certificate for {', '.join(order.names)}: {complaint(stdout + stderr)}")
     return wanting

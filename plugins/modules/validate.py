@@ -21,6 +21,9 @@ options:
   aliases:
     description: Arguments of M(courier.mail.aliases).
     type: dict
+  autoconfig:
+    description: Arguments of M(courier.mail.autoconfig).
+    type: dict
   clamd:
     description: Arguments of M(courier.mail.clamd).
     type: dict

@@ -32,7 +32,7 @@ ISSUERS = {
 }
 
 # Of RFC 6186 and 8314: the service, its port, and the listener behind it. Nothing ever listens on 110.
-_SERVICES = (
+SERVICES = (
     ("submission", 587, "submission"),
     ("submissions", 465, "smtps"),
     ("imap", 143, "imap"),
@@ -311,7 +311,7 @@ class _Site:
             addresses = [address for host in ways for address in host.addresses]
             self._add(domain, "TXT", self._spf(domain, [*addresses, *networks], includes, first))
             self._dmarc(domain, first)
-        for service, port, listener in _SERVICES:
+        for service, port, listener in SERVICES:
             open_at = [host.name for host in homes if listener in host.listeners]
             values = [f"0 1 {port} {name}" for name in open_at] or [_CLOSED]
             for value in values:

@@ -7,8 +7,8 @@ usage: courier-certificate deploy DIRECTORY GROUP NAME...
        courier-certificate report ADDRESS DIRECTORY
 
 certbot runs the first for each new certificate, with RENEWED_LINEAGE in the environment, and systemd runs the second
-when certbot failed, or the first did. Courier reads the certificate anew for each connection: nothing is restarted, and
-no session ends.
+when certbot failed, or the first did. Courier reads the certificate anew for each connection: nothing of it is
+restarted, and no session ends.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ import tempfile
 from pathlib import Path
 
 IDENTIFIER = "courier-certificate"
+# Where our web server is. That reads the certificate when it starts.
+NGINX = "/etc/nginx/conf.d/courier-mail.conf"
 BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----\n.*?-----END \1-----\n", re.DOTALL)
 
 
@@ -40,6 +42,8 @@ def deploy(directory: str, group: str, *names: str) -> None:
         public = pem(chain)
         replace(Path(directory, "mail.pem"), pem(key) + public, group, 0o640)
         replace(Path(directory, "mail.crt"), public, group, 0o644)
+        if os.path.exists(NGINX):
+            subprocess.run(["systemctl", "try-restart", "nginx.service"], check=False)
     except (OSError, KeyError) as error:  # ssl.SSLError is an OSError
         syslog.openlog(IDENTIFIER, 0, syslog.LOG_MAIL)
         syslog.syslog(syslog.LOG_ERR, f"{lineage} is not served: {error}")

@@ -461,6 +461,14 @@ def test_a_web_server_with_another_certificate_is_none(served, tmp_path):
         assert "and serves" in refusal(endpoint)
 
 
+@pytest.mark.parametrize("tls", ["none", "implicit"])
+def test_a_web_server_with_nothing_behind_it_is_none(served, tls):
+    broken = HTTP | {"HEAD / HTTP/1.0": "HTTP/1.1 502 Bad Gateway\r\n"}
+    context = None if tls == "none" else served.context
+    with daemon(Endpoint("http", tls=tls, domain="mx1.example.com"), broken, context) as (endpoint, _heard):
+        assert refusal(endpoint) == "it should show something, and there came 'HTTP/1.1 502 Bad Gateway'"
+
+
 def test_what_is_no_web_server_is_none():
     with daemon(Endpoint("http"), HTTP | {"HEAD / HTTP/1.0": "220 mx1.example.com\r\n"}) as (endpoint, _heard):
         assert refusal(endpoint) == (
