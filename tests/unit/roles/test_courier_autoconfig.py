@@ -148,19 +148,16 @@ class TestOutlook:
         assert root.findtext(f".//{OUTLOOK}LoginName") == "o'hara&co@example.com"
 
     @pytest.mark.parametrize(
-        "address", ["", "alice", "alice@example.net", "@example.com", "a b@example.com", "a@b@example.com", "a@\udc80"]
+        "address",
+        ["", "alice", "alice@example.net", "@example.com", "a b@example.com", "a@b@example.com", "a@" + "ü" * 80],
     )
     def test_hears_that_an_address_is_none_of_ours(self, address):
-        if "\udc80" in address:
-            address = "a@" + "ü" * 80
         root = post(address)
         assert root.findtext(f".//{AUTODISCOVER}ErrorCode") == "500"
         assert root.find(f".//{OUTLOOK}Account") is None
 
     def test_hears_that_another_schema_is_not_spoken(self):
-        asked = ASK.format("alice@example.com").replace(
-            "outlook/responseschema/2006a", "mobilesync/responseschema/2006"
-        )
+        asked = ASK.format("alice@example.com").replace("outlook/responseschema/2006a", "mobilesync/response")
         text = ask("autodiscover.example.com/autodiscover/autodiscover.xml", "POST", asked)[1]
         assert ElementTree.fromstring(text).findtext(f".//{AUTODISCOVER}ErrorCode") == "601"
 

@@ -107,5 +107,5 @@ def test_a_policy_names_all_exchangers():
 
 
 def test_a_policy_without_exchangers_is_none():
-    with pytest.raises(AutoconfigError, match="no host takes mail for example[.]net on port 25"):
+    with pytest.raises(AutoconfigError, match=r"no host takes mail for example[.]net on port 25"):
         policy(HOSTS, "example.net", {"mode": "testing"})
