@@ -73,6 +73,12 @@ options:
         type: list
         elements: str
         required: true
+  policies:
+    description:
+      - Texts of MTA-STS, by the URL where a web server must show each. They are read as servers do that want to send,
+        with a certificate that the host trusts, and not elsewhere if the server says so.
+    type: dict
+    default: {}
   update_server:
     description: The server that RV(nsupdate) names, if it is not the one in the zone's SOA record.
     type: str
@@ -99,7 +105,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: One for each name and kind of record.
+  description: One for each name and kind of record, and for each policy.
   returned: success
   type: list
   elements: dict
@@ -142,7 +148,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils._courier.published import Ask, compare, questions, sender_rules, update_text
+from ..module_utils import _policy
+from ..module_utils._courier.published import Ask, compare, compare_policy, questions, sender_rules, update_text
 from ..module_utils._courier.records import KINDS, Record, Sender
 from ..module_utils._dns import MISSING, RESOLVER_SPEC, Resolver
 
@@ -172,6 +179,7 @@ SPEC: dict[str, Any] = {
             "keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
         },
     },
+    "policies": {"type": "dict", "default": {}},
     **RESOLVER_SPEC,
     "update_server": {"type": "str", "default": ""},
 }
@@ -195,11 +203,15 @@ def look(params: dict[str, Any], resolver: Resolver) -> dict[str, Any]:
     with ThreadPoolExecutor(AT_ONCE) as threads:
         # The answers are kept, so that whoever asks afterwards need not wait.
         list(threads.map(resolver.prefetch, [*questions(wanted), *((name, "TXT") for name in params["absent"])]))
-    findings = compare(wanted, ask, params["absent"])
+        shown = threads.map(
+            lambda one: compare_policy(one[0], one[1], lambda url: _policy.read(url, ask, params["timeout"])),
+            params["policies"].items(),
+        )
+    findings = [*compare(wanted, ask, params["absent"]), *shown]
     senders = [Sender(**one) for one in params["senders"]]
-    shown = ("name", "kind", "state", "wanted", "published", "said")
+    kept = ("name", "kind", "state", "wanted", "published", "said")
     return {
-        "findings": [{key: getattr(finding, key) for key in shown} for finding in findings],
+        "findings": [{key: getattr(finding, key) for key in kept} for finding in findings],
         "rules": [rule._asdict() for rule in sender_rules(senders, wanted, ask)],
         "nsupdate": update_text(findings, params["zones"], params["update_server"]),
     }

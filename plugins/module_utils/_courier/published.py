@@ -22,6 +22,8 @@ NoAnswer = spf.NoAnswer
 
 # What a TXT record is, by how it begins or where it is. Several may be at one name.
 _SPF, _DMARC, _DKIM, _MTA_STS, _TLS_RPT, _OTHER = "SPF", "DMARC", "DKIM", "MTA-STS", "TLS-RPT", "TXT"
+# What no record is, and a web server shows.
+_POLICY = "MTA-STS policy"
 _BEGINNINGS = ((r"v=spf1(?: |$)", _SPF), (r"v=dmarc1", _DMARC), (r"v=stsv1", _MTA_STS), (r"v=tlsrptv1", _TLS_RPT))
 # What becomes of mail without each of them.
 _WITHOUT = {
@@ -56,6 +58,10 @@ _TOO_MANY = {
 # A second value beside the right one does no harm, or is how one key follows another.
 _MAY_HAVE_MORE = ("PTR", "TLSA", _OTHER)
 _DMARC_DEFAULTS = {"adkim": "r", "aspf": "r", "pct": "100", "fo": "0", "rf": "afrf", "ri": "86400"}
+
+
+class NoPolicy(Exception):
+    """Why no policy of MTA-STS can be read, as the second half of a sentence."""
 
 
 class Finding(NamedTuple):
@@ -102,6 +108,29 @@ def compare(records: Iterable[Record], ask: Ask, absent: Iterable[str] = ()) -> 
             found.append(Finding(name, kind, "unanswered", wanted, [], f"{error}; nothing is known of it", type_))
     found += [finding for name in absent if (finding := _left_over(name, ask))]
     return found
+
+
+def compare_policy(url: str, text: str, read: Callable[[str], str]) -> Finding:
+    """Whether a web server shows a policy of MTA-STS where it must be. read says what is shown, or raises NoPolicy."""
+    name, wanted = url.split("/")[2], text.splitlines()
+
+    def finding(state: str, said: str, shown: Sequence[str] = ()) -> Finding:
+        return Finding(name, _POLICY, state, wanted, list(shown), said)
+
+    try:
+        shown = read(url).splitlines()
+    except NoPolicy as error:
+        return finding("missing", f"show the policy at {url}: {error}; as it is, senders know of none")
+    except NoAnswer as error:
+        return finding("unanswered", f"{error}; nothing is known of it")
+    if _policy_says(shown) == _policy_says(wanted):
+        return finding("ok", f"shown: {', '.join(shown)}", shown)
+    return finding("different", f"show {', '.join(wanted)} at {url}, and not {', '.join(shown)}", shown)
+
+
+def _policy_says(lines: Iterable[str]) -> set[tuple[str, str]]:
+    pairs = (line.partition(":") for line in lines if line.strip())
+    return {(key.strip(), value.strip().lower()) for key, _colon, value in pairs}
 
 
 def update_text(findings: Iterable[Finding], zones: Sequence[str], server: str = "") -> str:
