@@ -15,6 +15,7 @@ import email
 import email.policy
 import functools
 import hmac
+import http.client
 import imaplib
 import json
 import os
@@ -26,7 +27,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from typing import Any, NamedTuple, TypeVar
 
 import docker
@@ -344,6 +345,48 @@ def partner(host_named: Callable[[str], Host]) -> Host:
 @pytest.fixture(params=["ipv4", "ipv6"])
 def family(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+class Page(NamedTuple):
+    """What a web server said."""
+
+    status: int
+    headers: Message
+    text: bytes
+
+
+@pytest.fixture
+def web(site: Site, stranger: Host) -> Callable[..., Page]:
+    """Ask the web server of a host from elsewhere: `web("autoconfig.example.com", "/mail/config-v1.1.xml")`.
+
+    Trusted are the authorities of the bed, and the name. `trust` is another context; `tls=False` is port 80.
+    """
+    authorities = site.check_output("cat /usr/local/share/ca-certificates/*.crt")
+
+    def web(
+        name: str,
+        path: str = "/",
+        method: str = "GET",
+        body: bytes = b"",
+        *,
+        family: str = "ipv4",
+        tls: bool = True,
+        trust: ssl.SSLContext | None = None,
+    ) -> Page:
+        connection = stranger.connect(site.addresses[family], 443 if tls else 80)
+        if tls:
+            context = trust or ssl.create_default_context(cadata=authorities)
+            connection = context.wrap_socket(connection, server_hostname=name)
+        with connection:
+            head = (
+                f"{method} {path} HTTP/1.1\r\nHost: {name}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            )
+            connection.sendall(head.encode() + body)
+            answer = http.client.HTTPResponse(connection, method=method)
+            answer.begin()
+            return Page(answer.status, answer.headers, answer.read())
+
+    return web
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from contextlib import contextmanager
 
@@ -156,7 +157,9 @@ class TestFailure:
 def test_a_change_gets_another_certificate_and_keeps_it(site, play, served):
     """Of names and key, and back."""
     kind = {"rsa": "ecdsa"}.get(site.facts.get("certificates_key_type", "ecdsa"), "rsa")
-    other = f'{{"certificates_key_type": "{kind}", "certificates_names": ["{site.name}"]}}'
+    # What mail programs ask must stay.
+    names = "{{ [mail_hostname] + (mail_domains | courier.mail.autoconfig_names(true)) }}"
+    other = json.dumps({"certificates_key_type": kind, "certificates_names": names})
     try:
         for outcome in ("changed", "ok"):
             results = play("courier.mail.site", f"--limit={site.name}", "--tags=certificates", f"--extra-vars={other}")
@@ -171,8 +174,15 @@ def test_a_change_gets_another_certificate_and_keeps_it(site, play, served):
 
 
 def test_standalone_is_refused_where_somebody_else_listens(play):
-    """On the host with a web server."""
-    other = '{"certificates_acme_challenge": "standalone", "certificates_acme_webroot": ""}'
+    """Where the web server is none of ours."""
+    other = json.dumps(
+        {
+            "certificates_web_server": False,
+            "certificates_acme_challenge": "standalone",
+            "certificates_acme_webroot": "",
+            "__certificates_replaces": "",
+        }
+    )
     results = play("courier.mail.site", "--limit=mx1.example.org", "--tags=certificates", f"--extra-vars={other}")
     (failed,) = [result.message for result in results if result.outcome == "failed"]
     assert "the challenge standalone needs port 80, and another program listens there" in failed

@@ -135,14 +135,29 @@ def test_has_all_kinds_of_records(well):
     }
 
 
-def test_the_policies_are_those_that_the_web_server_shows(well, host_named):
-    policies = well.report["policies"]
-    assert "https://mta-sts.example.com/.well-known/mta-sts.txt" in policies
-    server = host_named("faults.example.net")
+def test_the_policies_are_those_that_the_web_server_shows(well, web, site):
+    policies = {url: text for url, text in well.report["policies"].items() if site.domain in url}
+    assert f"https://mta-sts.{site.domain}/.well-known/mta-sts.txt" in policies
     for url, text in policies.items():
-        domain = url.removeprefix("https://mta-sts.").partition("/")[0]
-        # Jinja makes line ends of its own; either is right (RFC 8461, 3.2).
-        assert server.check_output(f"cat /etc/faults/policies/{domain}").splitlines() == text.splitlines()
+        assert web(url.split("/")[2], "/.well-known/mta-sts.txt").text.decode() == text
+    shown = {one["name"]: one["state"] for one in well.report["findings"] if one["kind"] == "MTA-STS policy"}
+    assert {name: state for name, state in shown.items() if site.domain in name} == {
+        url.split("/")[2]: "ok" for url in policies
+    }
+
+
+def test_a_policy_that_is_not_shown_is_missed(dns_run, well, host_named):
+    """Of the hub on Debian 12, as a host on Debian 13 sees it."""
+    server = host_named("mx1.example.org")
+    server.check_output("systemctl stop nginx")
+    try:
+        run = dns_run()
+    finally:
+        server.check_output("systemctl start nginx")
+    assert run.code != 0
+    wrong = {one["name"]: one for one in run.report["findings"] if one["state"] != "ok"}
+    assert set(wrong) == {f"mta-sts.{domain}" for domain in ("example.org", "shop.example.org", "void.example.org")}
+    assert "Connection refused; as it is, senders know of none" in wrong["mta-sts.example.org"]["said"]
 
 
 def test_tlsa_is_the_key_that_port_25_shows(well, site):

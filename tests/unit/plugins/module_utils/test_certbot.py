@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import http.client
+import socket
+import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +12,7 @@ import pytest
 from plugins.module_utils._certbot import (
     CertbotError,
     Order,
+    answering,
     command,
     complaint,
     needs_reload,
@@ -173,3 +178,28 @@ def test_units_keep_what_systemd_would_replace() -> None:
 @pytest.mark.parametrize(("shown", "needed"), [("NeedDaemonReload=no\n\nNeedDaemonReload=yes\n", True), ("", False)])
 def test_systemd_is_asked_to_read_again(shown: str, needed: bool) -> None:
     assert needs_reload(shown) is needed
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_the_authority_is_shown_what_certbot_left_and_nothing_else(tmp_path: Path, host: str) -> None:
+    token = tmp_path / ".well-known/acme-challenge/a-Token_1"
+    token.parent.mkdir(parents=True)
+    token.write_text("an answer")
+    (tmp_path / "secret").write_text("x")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with answering(str(tmp_path), port):
+
+        def status(path: str) -> int:
+            connection = http.client.HTTPConnection(host.strip("[]"), port, timeout=10)
+            connection.request("GET", path)
+            return connection.getresponse().status
+
+        with urllib.request.urlopen(f"http://{host}:{port}/.well-known/acme-challenge/a-Token_1") as answer:
+            assert answer.read() == b"an answer"
+        nothing = ["/", "/secret", "/.well-known/", "/.well-known/acme-challenge/", "/.well-known/acme-challenge/none"]
+        nothing += ["/.well-known/acme-challenge/../../secret", "/.well-known/acme-challenge/%2e%2e%2f%2e%2e%2fsecret"]
+        assert {path: status(path) for path in nothing} == dict.fromkeys(nothing, 404)
+    with pytest.raises(ConnectionRefusedError):
+        status("/")

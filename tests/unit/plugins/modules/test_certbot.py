@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +187,41 @@ def test_a_port_is_free_or_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert certbot._port_is_free(server.getsockname()[1]) is False
     assert certbot._port_is_free(0) is True
+
+
+def test_shows_our_webroot_itself_until_the_web_server_does(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    @contextlib.contextmanager
+    def answering(webroot: str) -> Iterator[None]:
+        shown.append(webroot)
+        yield
+
+    monkeypatch.setattr(certbot, "answering", answering)
+    run(host, own_webroot=True)
+    assert shown == [str(host.web)]
+    # It has port 80 now.
+    monkeypatch.setattr(certbot, "_port_is_free", lambda _port: False)
+    run(host, own_webroot=True, key_type="rsa")
+    assert shown == [str(host.web)]
+
+
+def test_our_web_server_gives_way_where_it_is_wanted_no_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certbot, "_port_is_free", lambda _port: False)
+    mark = host.web / "mark"
+    alone = {"challenge": "standalone", "webroot": None, "replaces": str(mark)}
+    assert "another program listens there" in run(host, **alone)["msg"]
+    mark.touch()
+    assert run(host, check=True, **alone)["changed"] is True
+    assert "systemctl stop" not in host.asked
+    assert run(host, **alone)["changed"] is True
+    assert host.asked.index("systemctl stop") < host.asked.index("certbot certonly")
+    host.asked = []
+    assert run(host, **alone)["changed"] is False
+    assert "systemctl stop" not in host.asked
+
+
+def test_refuses_to_listen_where_our_web_server_will(host: Host) -> None:
+    answer = run(host, challenge="standalone", webroot=None, own_webroot=True)
+    assert "which needs port 80 at each renewal, and the web server of the role nginx has it" in answer["msg"]
+    assert host.asked == []
