@@ -23,10 +23,23 @@ options:
           - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
             whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
             know again, and one that is forged, V(zdkimfilter) for a signature, V(fail2ban) for bans that reach the
-            firewall and are taken back, V(tarbaby) to take a message, which it must not, and V(dnsbl), a name server,
-            for the test points of a list.
+            firewall and are taken back, V(tarbaby) to take a message, which it must not, V(dnsbl), a name server,
+            for the test points of a list, and V(http), a web server, for anything.
         type: str
-        choices: [smtp, imap, pop3, tarbaby, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban, dnsbl]
+        choices:
+          - smtp
+          - imap
+          - pop3
+          - tarbaby
+          - http
+          - authdaemon
+          - clamd
+          - spamd
+          - courierfilter
+          - srs
+          - zdkimfilter
+          - fail2ban
+          - dnsbl
         required: true
       address:
         description: The address, IPv4 or IPv6.
