@@ -118,7 +118,7 @@ class TestVacation:
         assert reply["Return-Path"] == "<>"
         assert reply["Auto-Submitted"] == "auto-replied"
         assert reply["From"] == f"Grace Ëxample <grace@{site.domain}>"
-        assert reply["Subject"] == "Away until 2099 – Ich bin auf Reisen"
+        assert reply["Subject"] == "Away until 2099 / Ich bin auf Reisen"
         assert reply["In-Reply-To"] == letter["Message-ID"]
         assert reply.get_content().endswith(f"Für Eiliges: bob@{site.domain}\n")
         # The second has none, and a third to somebody else shows that it would have come by then.
