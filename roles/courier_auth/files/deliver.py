@@ -5,6 +5,7 @@
 
     || deliver                      prints lines of dot-courier(5), by what ~/.mailrules says
     | deliver --into FOLDER FLAGS   puts the message there itself, since Courier sets no flags
+    deliver --room                  is the service that knows whether there is room for a message
 
 It runs with the rights of the mail user, in the home of the account, once for each message; so it imports late what it
 rarely needs. Whatever goes wrong ends with a code after which Courier keeps the message and comes again. What is in
@@ -31,6 +32,8 @@ _HEADER = 1 << 18  # bytes of a message in which its header is looked for
 _VALUE = 4000  # characters of a field that patterns see
 _SENDMAIL = "/usr/sbin/sendmail"
 _DAY = 86400
+_FIRST = 3  # the descriptor of systemd's first socket
+_LINE = 1000
 # Folders that somebody else must not put anything into by writing to alice-sent@example.com.
 _NOT_FOR_OTHERS = {"drafts", "sent", "trash", "junk"}
 # Who has no ear (RFC 3834, 2): programs, lists, and what they call themselves.
@@ -48,6 +51,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     os.umask(0o077)
     if arguments[:1] == ["--into"]:
         return into(arguments[1], arguments[2], environment)
+    if arguments[:1] == ["--room"]:
+        return serve()
     head = b""
     size = 0
     while chunk := os.read(0, 1 << 16):
@@ -195,33 +200,30 @@ def into(name: str, flags: str, environment: Mapping[str, str]) -> int:
     return 0
 
 
-def full(quota: str, size: int) -> bool:
+def full(quota: str, size: int, home: str = ".", *, mend: bool = True) -> bool:
     """Whether there is no room for a message of a size, by a quota as maildirquota(7) writes it."""
     limits = {unit: int(number) for number, unit in re.findall("([0-9]+)([SC])", quota)}
 
     def over(used: tuple[int, int]) -> bool:
-        return any(
-            limits[unit] and held + more > limits[unit]
-            for unit, held, more in (("S", used[0], size), ("C", used[1], 1))
-            if unit in limits
-        )
+        wanted = {"S": used[0] + size, "C": used[1] + 1}
+        return any(limit and wanted[unit] > limit for unit, limit in limits.items())
 
     if not limits:
         return False
-    noted = _noted(quota)
+    noted = _noted(quota, home)
     if noted and not over(noted):
         return False
-    if over(_counted()):
+    if over(_counted(home)):
         return True
-    if noted:
-        os.unlink("Maildir/maildirsize")  # it is out of date; Courier writes another
+    if noted and mend:
+        os.unlink(f"{home}/Maildir/maildirsize")  # it is out of date; Courier writes another
     return False
 
 
-def _noted(quota: str) -> tuple[int, int] | None:
+def _noted(quota: str, home: str) -> tuple[int, int] | None:
     """The bytes and messages that Courier has noted."""
     try:
-        with open("Maildir/maildirsize", encoding="ascii") as stream:
+        with open(f"{home}/Maildir/maildirsize", encoding="ascii") as stream:
             if next(stream).strip() != quota:
                 return None
             numbers = [tuple(map(int, line.split())) for line in stream]
@@ -230,12 +232,13 @@ def _noted(quota: str) -> tuple[int, int] | None:
     return sum(one[0] for one in numbers), sum(one[1] for one in numbers)
 
 
-def _counted() -> tuple[int, int]:
+def _counted(home: str) -> tuple[int, int]:
     """The bytes and messages that are there. What is deleted does not count."""
     found = (0, 0)
-    for top in [""] + [f"/{name}" for name in os.listdir("Maildir") if name.startswith(".") and name != ".Trash"]:
+    folders = [name for name in os.listdir(f"{home}/Maildir") if name.startswith(".") and name != ".Trash"]
+    for folder in ("", *folders):
         for part in ("new", "cur"):
-            for name, size in _messages(f"Maildir{top}/{part}"):
+            for name, size in _messages(f"{home}/Maildir/{folder}/{part}"):
                 if not re.search(":2,[A-Z]*T", name):
                     found = (found[0] + size, found[1] + 1)
     return found
@@ -249,6 +252,74 @@ def _messages(path: str) -> Iterator[tuple[str, int]]:
                 yield one.name, int(noted[1]) if noted else one.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
         return
+
+
+def serve() -> int:
+    """Answer the filter `room` on systemd's socket: 0 for room, 1 for none, 75 when nobody knows."""
+    import socket
+    import threading
+
+    listening = socket.socket(fileno=_FIRST)
+
+    def answer(connection: socket.socket) -> None:
+        with connection:
+            connection.settimeout(10)
+            try:
+                address, size = connection.makefile("r", encoding="utf-8").readline(_LINE).rstrip("\n").split("\0")
+                said = room(address, int(size))
+            except Exception as error:
+                said = f"{TEMPORARY} {type(error).__name__}: {error}"
+            connection.sendall(f"{said}\n".encode())
+
+    while True:
+        connection, _address = listening.accept()
+        threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+
+def room(address: str, size: int) -> str:
+    """Whether there is room for a message, as the service says it."""
+    account = ask_authdaemon(address)
+    home, quota = account.get("HOME"), account.get("QUOTA", "")
+    if not home or not quota or not _stays(home):
+        return "0 there is no limit"
+    # In a directory that is not there, nothing is.
+    if os.path.isdir(f"{home}/Maildir") and full(quota, size, home, mend=False):
+        return "1 the mailbox is full"
+    return "0 there is room"
+
+
+def _stays(home: str) -> bool:
+    """Whether mail can stay in a mailbox at all, which may pass on all of it."""
+    try:
+        with open(f"{home}/{RULES}", encoding="ascii") as stream:
+            said = json.loads(stream.read().partition("\n")[2])
+        return any(map(_keeps, said["lines"])) or any("into" in rule for rule in said.get("rules", ()))
+    except FileNotFoundError:
+        pass
+    try:
+        with open(f"{home}/.courier", encoding="utf-8", errors="replace") as stream:
+            lines = stream.read().splitlines()
+    except FileNotFoundError:
+        return True
+    return not lines or any(line.startswith(("./", "/")) for line in lines)
+
+
+def ask_authdaemon(address: str, path: str = "/run/courier/authdaemon/socket") -> dict[str, str]:
+    """What Courier knows of an account; nothing if there is none."""
+    import socket
+
+    if not address.isprintable() or " " in address:
+        return {}
+    said = b""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(path)
+        connection.sendall(f"PRE . esmtp {address}\n".encode())
+        while not said.endswith((b"\n.\n", b"FAIL\n")) and (chunk := connection.recv(1 << 16)):
+            said += chunk
+    if not said.endswith((b"\n.\n", b"FAIL\n")):
+        raise OSError("authdaemon does not answer")
+    return dict(line.split("=", 1) for line in said.decode("utf-8", "replace").splitlines() if "=" in line)
 
 
 def parse(head: bytes) -> list[tuple[str, str]]:
