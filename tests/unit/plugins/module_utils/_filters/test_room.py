@@ -130,7 +130,7 @@ def test_the_service_answers_on_the_socket_of_systemd(tmp_path):
         listening.bind(path)
         listening.listen(9)
         number = listening.fileno()
-        started = ["sh", "-c", f'exec "$@" 3<&{number}', "sh", sys.executable, "-IS", str(PROGRAM), "--room"]
+        started = ["bash", "-c", f'exec "$@" 3<&{number}', "sh", sys.executable, "-IS", str(PROGRAM), "--room"]
         service = subprocess.Popen(started, pass_fds=(number,))
     try:
         # No authdaemon is here to ask.
