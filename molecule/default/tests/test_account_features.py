@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import smtplib
+from email.message import EmailMessage
+
 import pytest
 
 LOCAL = "journalctl --no-pager --output=cat SYSLOG_IDENTIFIER=courierlocal | grep %s"
@@ -190,3 +193,59 @@ class TestTheAddress:
         home = f"/srv/vmail/shop.{site.domain}/desk/Maildir/new"
         assert eventually(lambda: site.run("grep -rl %s %s", token, home).stdout)
         assert not site.inbox(site.accounts["bob"], token)
+
+
+class TestAFullMailbox:
+    """Heidi's, which has a limit, and whose mail goes on as well."""
+
+    @pytest.fixture
+    def empty(self, site):
+        def empty():
+            with site.imap(site) as imap:
+                imap.login(*site.accounts["heidi"])
+                imap.select("INBOX")
+                imap.store("1:*", "+FLAGS.SILENT", "\\Deleted")
+                imap.expunge()
+
+        yield empty
+        empty()
+
+    @pytest.fixture
+    def filled(self, site, empty, letter, token, mailbox, eventually):
+        """Nine tenths are used, and a little more."""
+        filler = EmailMessage()
+        filler["Subject"] = f"Filler {token[::-1]}"
+        filler.set_content(("z" * 70 + "\n") * 13900)
+        site.sendmail(filler, f"root@{site.name}", f"heidi@{site.domain}")
+        assert eventually(lambda: mailbox("heidi", "INBOX", token[::-1]))
+
+    def test_is_announced_to_its_owner_before(self, filled, mailbox, eventually):
+        assert eventually(lambda: mailbox("heidi", "INBOX", "nearly full"))
+
+    def test_has_the_sender_hear_of_it_at_once(self, site, filled, write, token, foreign):
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            write(f"heidi@{site.domain}", body=("y" * 70 + "\n") * 1500)
+        assert refused.value.smtp_code == 552
+        assert refused.value.smtp_error.startswith(b"5.2.2 The mailbox is full")
+        assert not site.waiting(token)
+        # What is small enough finds room.
+        write(f"heidi@{site.domain}", body="small")
+
+    def test_keeps_mail_waiting_where_nobody_could_tell_and_loses_and_doubles_nothing(
+        self, site, filled, empty, write, came, mailbox, token, eventually
+    ):
+        site.check_output("systemctl stop courier-mail-room.socket courier-mail-room")
+        try:
+            write(f"heidi@{site.domain}", body=("y" * 70 + "\n") * 1500)
+            assert eventually(lambda: "status: deferred" in site.run(LOCAL, token).stdout)
+        finally:
+            site.check_output("systemctl start courier-mail-room.socket courier-mail-room")
+        site.check_output("courier flush")
+        assert eventually(lambda: site.run(LOCAL, token).stdout.count("status: deferred") > 1)
+        assert site.waiting(token)
+        empty()
+        site.check_output("courier flush")
+        assert eventually(lambda: mailbox("heidi", "INBOX", token))
+        assert eventually(lambda: not site.waiting(token))
+        assert len(mailbox("heidi", "INBOX", token)) == 1
+        assert len(came()) == 1
