@@ -231,7 +231,7 @@ CONDITIONS = {
 
 @pytest.mark.parametrize(("condition", "holds"), CONDITIONS.values(), ids=CONDITIONS)
 def test_condition(condition, holds):
-    lines, _ = decide(
+    lines, _replies = decide(
         {"rules": [{"match": [condition], "discard": True}]},
         "Cc: carol@example.com",
         "List-Id: Talk <talk.example.net>",
@@ -487,7 +487,7 @@ def test_no_pattern_or_name_becomes_an_instruction(pattern, name):
     assert lines == ("|| deliver",)
     assert "\n" not in text
     assert text.isascii()
-    found, _ = deliver.decide(json.loads(text), [("subject", pattern)], 1, {})
+    found, _replies = deliver.decide(json.loads(text), [("subject", pattern)], 1, {})
     # What has encoded words in it is another text.
     assert found == ["./Maildir/.Shop/"] or "=?" in pattern
 

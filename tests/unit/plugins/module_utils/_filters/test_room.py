@@ -134,7 +134,7 @@ def test_the_service_answers_on_the_socket_of_systemd(tmp_path):
         service = subprocess.Popen(started, pass_fds=(number,))
     try:
         # No authdaemon is here to ask.
-        for _ in range(2):
+        for _time in range(2):
             code, text = room._forward.ask(path, ["alice@example.com", "1"], 10)
             assert code == 75, text
     finally:
