@@ -15,7 +15,7 @@ from jinja2 import pass_context
 
 from ..module_utils._courier import bofh, ports
 from ..module_utils._courier.aliases import Alias, refused_names
-from ..module_utils._courier.forwards import targets
+from ..module_utils._courier.features import passed_on
 from ..module_utils._courier.senders import Account, Managed, SenderError, compute
 from ..module_utils._courier.smtpaccess import WIDEST_RELAY, Network
 from ..module_utils._courier.terms import TermsError
@@ -76,8 +76,8 @@ def forwards(hosts: Iterable[Host], me: str) -> list[dict[str, Any]]:
         for alias in [*host.get("mail_forwards", ()), *host.get("mail_aliases", ())]:
             found.append({"name": alias["name"], "targets": alias["targets"]})
         for account in host.get("mail_accounts", ()):
-            if passed_on := targets(account.get("courier", ())):
-                found.append({"name": account["address"], "targets": passed_on, "account": True})
+            if others := passed_on(account):
+                found.append({"name": account["address"], "targets": others, "account": True})
     return found
 
 

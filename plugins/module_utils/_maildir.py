@@ -21,6 +21,9 @@ from typing import NamedTuple
 # The first line of every .courier of ours. Any other belongs to a person, or to a webmail.
 MARK = "# Managed by Ansible"
 
+# What the program goes by that .courier asks, where it asks one.
+RULES = ".mailrules"
+
 _FOLDER = re.compile(r"[^./\x00-\x1f\x7f]+(\.[^./\x00-\x1f\x7f]+)*")
 _PARTS = ("cur", "new", "tmp")
 
@@ -45,6 +48,7 @@ class Mailbox(NamedTuple):
     courier: Sequence[str] = ()  # the lines of .courier; without any there is none of ours
     limited: bool = True  # by a quota
     extensions: Mapping[str, Sequence[str]] = {}  # the lines of .courier-NAME
+    rules: Sequence[str] = ()  # the lines of .mailrules
 
 
 class Work(NamedTuple):
@@ -174,7 +178,9 @@ def _examine_couriers(
     root: MailRoot, base: int | None, home: str, mailbox: Mailbox
 ) -> tuple[dict[str, str], list[str], str]:
     """The files of delivery instructions to write and to remove, and those that go by it, as a diff shows them."""
-    wanted = {f"{home}/.courier": mailbox.courier, **dict.fromkeys(_extensions(base, home), ())}
+    # Whoever is asked must find his rules, so they come first.
+    wanted = {f"{home}/{RULES}": mailbox.rules, f"{home}/.courier": mailbox.courier}
+    wanted |= dict.fromkeys(_extensions(base, home), ())
     wanted |= {f"{home}/.courier-{name}": lines for name, lines in mailbox.extensions.items()}
     write, remove, found = {}, [], ""
     for path, lines in wanted.items():
@@ -191,7 +197,7 @@ def _examine_couriers(
 
 
 def _is_courier(path: str) -> bool:
-    return os.path.basename(path).startswith(".courier")
+    return os.path.basename(path).startswith((".courier", RULES))
 
 
 def _extensions(base: int | None, home: str) -> list[str]:

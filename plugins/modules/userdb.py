@@ -83,6 +83,118 @@ options:
         type: list
         elements: str
         default: []
+      forward:
+        description:
+          - Where the mail of the account goes on to. Not together with O(accounts[].courier).
+          - What is spam, by an extension, stays in the mailbox.
+        type: dict
+        suboptions:
+          to:
+            description: Addresses, here or elsewhere. Its own is refused.
+            type: list
+            elements: str
+            required: true
+          keep:
+            description: Whether the mail stays in the mailbox, too.
+            type: bool
+            default: false
+      vacation:
+        description:
+          - A reply to whoever writes while somebody is away, once in a while, with no sender, so that nobody answers.
+          - There is none to lists, reports, programs, spam, senders such as C(noreply), the account itself, and mail
+            that has neither its address nor one of O(accounts[].send_as) in C(To) or C(Cc).
+        type: dict
+        suboptions:
+          text:
+            description: What others shall read.
+            type: str
+            required: true
+          subject:
+            description: The subject. By default it is that of the mail behind C(Auto:).
+            type: str
+          every:
+            description: Days until the same sender hears it again, V(1) to V(365).
+            type: int
+            default: 7
+          since:
+            description: The first day, as V(2026-08-01). By default at once.
+            type: str
+          until:
+            description: The last day. By default there is none.
+            type: str
+      rules:
+        description:
+          - What happens to mail that is as a rule says. The first rule that matches decides, and O(accounts[].forward)
+            or O(accounts[].courier) is not asked any more.
+          - Spam that filters give to the extension C(junk) is in its folder before any rule is asked.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: What a refusal calls the rule.
+            type: str
+          match:
+            description:
+              - Conditions that must all hold. Each has one of C(contains), C(matches), C(larger_than) and C(spam).
+            type: list
+            elements: dict
+            required: true
+            suboptions:
+              field:
+                description:
+                  - A field of the header, such as V(from), V(subject), V(list-id), V(X-Mailer). V(to) is C(Cc), too.
+                  - Encoded words are read first.
+                type: str
+              contains:
+                description: A text in the field, in capitals or not.
+                type: str
+              matches:
+                description: A regular expression of Python somewhere in the field, in capitals or not.
+                type: str
+              larger_than:
+                description: A size of the message, in bytes or as V(500K) or V(5M); a kilobyte is 1024 bytes.
+                type: str
+              spam:
+                description: Whether a filter says that it is spam, by C(X-Spam-Flag).
+                type: bool
+          file:
+            description:
+              - The folder to put it into, such as V(Shop), or V(Shop.2026) for one in another. It is made if it is not
+                there.
+            type: str
+          mark:
+            description: How the message is marked.
+            type: list
+            elements: str
+            choices: [seen, flagged]
+          forward:
+            description:
+              - Addresses to pass it on to. It is not kept then, without O(accounts[].rules[].keep), C(file) or C(mark).
+            type: list
+            elements: str
+          keep:
+            description: Whether it is kept, too, when it goes on.
+            type: bool
+            default: false
+          reply:
+            description: A reply as for O(accounts[].vacation), which is not sent then.
+            type: dict
+            suboptions:
+              text:
+                description: What others shall read.
+                type: str
+                required: true
+              subject:
+                description: The subject. By default it is that of the mail behind C(Auto:).
+                type: str
+              every:
+                description: Days until the same sender hears it again, V(1) to V(365).
+                type: int
+                default: 7
+          discard:
+            description: Throw it away. With nothing else.
+            type: bool
+            default: false
   auth_methods:
     description:
       - How people log in to SMTP. Every account that can log in must be able to by each of these methods.
@@ -141,6 +253,14 @@ options:
     type: list
     elements: str
     default: []
+  deliverer:
+    description: The program that decides by C(~/.mailrules) where accounts have C(forward), C(vacation) or C(rules).
+    type: path
+    default: /usr/local/lib/courier-mail/deliver
+  vacation_needs_end:
+    description: Whether a C(vacation) without C(until) is refused.
+    type: bool
+    default: false
   directory:
     description: Where C(userdb) is.
     type: path
@@ -222,7 +342,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.forwards import ForwardError, Inside, instructions
+from ..module_utils._courier.features import DAYS, FeatureError, Site, lines_and_rules, passed_on
+from ..module_utils._courier.forwards import Forward, ForwardError, Inside, refuse_loops
 from ..module_utils._courier.userdb import (
     METHODS,
     PASSWORD_METHODS,
@@ -237,6 +358,28 @@ from ..module_utils._courier.userdb import (
 from ..module_utils._maildir import Mailbox, MailboxError, MailRoot, carry_out, diff, left_behind, survey
 from ..module_utils._managed_file import Database, File, ensure, read
 
+REPLY = {
+    "text": {"type": "str", "required": True},
+    "subject": {"type": "str"},
+    "every": {"type": "int", "default": DAYS},
+}
+CONDITION = {
+    "field": {"type": "str"},
+    "contains": {"type": "str"},
+    "matches": {"type": "str"},
+    "larger_than": {"type": "str"},
+    "spam": {"type": "bool"},
+}
+RULE = {
+    "name": {"type": "str"},
+    "match": {"type": "list", "elements": "dict", "options": CONDITION, "required": True},
+    "file": {"type": "str"},
+    "mark": {"type": "list", "elements": "str", "choices": ["seen", "flagged"]},
+    "forward": {"type": "list", "elements": "str"},
+    "keep": {"type": "bool", "default": False},
+    "reply": {"type": "dict", "options": REPLY},
+    "discard": {"type": "bool", "default": False},
+}
 ACCOUNT = {
     "address": {"type": "str", "required": True},
     **{secret: {"type": "str", "no_log": True} for secret in METHODS.values()},
@@ -245,6 +388,15 @@ ACCOUNT = {
     "name": {"type": "str"},
     "courier": {"type": "list", "elements": "str", "default": []},
     "send_as": {"type": "list", "elements": "str", "default": []},
+    "forward": {
+        "type": "dict",
+        "options": {
+            "to": {"type": "list", "elements": "str", "required": True},
+            "keep": {"type": "bool", "default": False},
+        },
+    },
+    "vacation": {"type": "dict", "options": {**REPLY, "since": {"type": "str"}, "until": {"type": "str"}}},
+    "rules": {"type": "list", "elements": "dict", "options": RULE},
 }
 SPEC = {
     "accounts": {"type": "list", "elements": "dict", "options": ACCOUNT, "required": True},
@@ -258,6 +410,8 @@ SPEC = {
     "extensions": {"type": "dict", "default": {}},
     "forwarder": {"type": "path"},
     "inside": {"type": "list", "elements": "str", "default": []},
+    "deliverer": {"type": "path", "default": "/usr/local/lib/courier-mail/deliver"},
+    "vacation_needs_end": {"type": "bool", "default": False},
     "directory": {"type": "path", "default": "/etc/courier"},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
@@ -275,12 +429,13 @@ def main() -> None:
     try:
         accounts, text = plan(params)
         extensions = params["extensions"]
-        work = survey(root, [Mailbox(one.home, one.courier, one.quota is not None, extensions) for one in accounts])
+        mailboxes = [Mailbox(one.home, one.courier, one.quota is not None, extensions, one.rules) for one in accounts]
+        work = survey(root, mailboxes)
         if os.path.isdir(path):
             raise UserdbError(f"{path} is a directory; move it away, all accounts go into one file of this name")
         if not module.check_mode:
             carry_out(root, work)
-    except (UserdbError, ForwardError, MailboxError, OSError) as error:
+    except (UserdbError, FeatureError, ForwardError, MailboxError, OSError) as error:
         # None of these sentences holds a password, and if a password is just "a", masking would spoil them.
         module.no_log_values.clear()
         module.fail_json(msg=str(error))
@@ -300,13 +455,24 @@ def plan(params: dict[str, Any]) -> tuple[list[Account], str]:
     root = mail_root(params)
     accounts = [account(entry, root, params["quota"]) for entry in params["accounts"]]
     text = render(accounts, params["domains"], params["auth_methods"])
-    if params["forwarder"]:
-        ours = Inside([*params["domains"], *params["inside"]])
-        accounts = [
-            one._replace(courier=instructions(one.courier, one.address, params["forwarder"], ours)) for one in accounts
-        ]
+    accounts = [featured(entry, one, params) for entry, one in zip(params["accounts"], accounts, strict=True)]
+    if not params["forwarder"]:  # which looks at the other hosts, too
+        refuse_loops(Forward(entry["address"], passed_on(entry), account=True) for entry in params["accounts"])
     refuse_extensions(params["extensions"], accounts)
     return accounts, text
+
+
+def featured(entry: dict[str, Any], one: Account, params: dict[str, Any]) -> Account:
+    """The account with what it does with its mail. Raises FeatureError and ForwardError."""
+    ours = Inside([*params["domains"], *params["inside"]])
+    site = Site(
+        program=params["deliverer"],
+        extensions="default" in params["extensions"],
+        needs_end=params["vacation_needs_end"],
+        forward=(params["forwarder"], ours) if params["forwarder"] else None,
+    )
+    lines, rules = lines_and_rules(entry, one.address, site)
+    return one._replace(courier=lines, rules=rules)
 
 
 def mail_root(params: dict[str, Any]) -> MailRoot:

@@ -369,6 +369,42 @@ REFUSED = {
         },
         "the forwards zoe@example.com -> zoe@example.com never arrive",
     ),
+    "rules and forwards in a circle": (
+        {
+            "mail_accounts": [
+                {
+                    "address": "zoe@example.com",
+                    "password_hash": HASH,
+                    "rules": [{"match": [{"field": "subject", "contains": "x"}], "forward": ["yves@example.com"]}],
+                },
+                {"address": "yves@example.com", "password_hash": HASH, "forward": {"to": ["zoe@example.com"]}},
+            ],
+            "mail_aliases": [],
+            "mail_contact": "zoe@example.com",
+        },
+        "the forwards zoe@example.com -> yves@example.com -> zoe@example.com never arrive",
+    ),
+    "rule with an unknown action": (
+        {
+            "mail_accounts": [
+                {
+                    "address": "zoe@example.com",
+                    "password_hash": HASH,
+                    "rules": [{"match": [{"field": "subject", "contains": "x"}], "move": "Shop"}],
+                },
+            ],
+        },
+        "accounts.rules.move. Supported parameters include: discard, file, forward",
+    ),
+    "vacation without an end where the site demands one": (
+        {
+            "mail_accounts": [
+                {"address": "zoe@example.com", "password_hash": HASH, "vacation": {"text": "I am away."}},
+            ],
+            "mail_vacation_needs_end": True,
+        },
+        "zoe@example.com: vacation has no end, which mail_vacation_needs_end demands; write until",
+    ),
     "SRS domain of somebody else": (
         {"mail_srs_domain": "example.net"},
         "the SRS domain example.net is not accepted here, and bounces would not come back; write mx1.example.com",

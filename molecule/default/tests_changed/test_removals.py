@@ -45,6 +45,19 @@ def test_the_mail_of_a_former_account_is_kept(site):
     assert kept
 
 
+def test_nobody_sorts_answers_or_passes_on_any_more(site, letter, token, eventually):
+    for name in ("grace", "heidi"):
+        home = f"/srv/vmail/{site.domain}/{name}"
+        # Whom she has answered is hers.
+        left = set(site.check_output("ls -A %s", home).split()) - {"Maildir", ".mailreplies"}
+        assert left == {".courier-junk"}
+        # The rule for newsletters would put it elsewhere, and a forward would not keep it.
+        letter["List-Id"] = "<news.example.net>"
+        site.sendmail(letter, "mailbox@example.net", f"{name}@{site.domain}")
+        assert eventually(lambda home=home: site.run("grep -rl %s %s/Maildir/new", token, home).stdout)
+        del letter["List-Id"]
+
+
 def test_a_former_domain_does_not_sign_and_its_keys_are_kept(site):
     assert f"shop.{site.domain}" not in site.check_output("cat /etc/courier/dkim/signing.json")
     assert site.check_output("ls /etc/courier/dkim/shop.%s/*.private", site.domain)

@@ -69,6 +69,7 @@ class Account(NamedTuple):
     hmac_md5: str | None = None  # for CRAM-MD5, and so on
     hmac_sha1: str | None = None
     hmac_sha256: str | None = None
+    rules: tuple[str, ...] = ()  # the lines of .mailrules
 
 
 def canonical(address: str) -> str:
@@ -171,8 +172,8 @@ def parse(text: str) -> list[Account]:
         uid, gid, home = fields.get("uid", ""), fields.get("gid", ""), fields.get("home")
         if home and re.fullmatch("[0-9]+", uid) and re.fullmatch("[0-9]+", gid):
             password, quota, name = fields.get("systempw"), fields.get("quota"), fields.get("gecos")
-            hmacs = (fields.get(_field(secret)) for secret in _HMAC_DIGITS)
-            accounts.append(Account(address, password, home, int(uid), int(gid), quota, name, (), *hmacs))
+            md5, sha1, sha256 = (fields.get(_field(secret)) for secret in _HMAC_DIGITS)
+            accounts.append(Account(address, password, home, int(uid), int(gid), quota, name, (), md5, sha1, sha256))
     return accounts
 
 

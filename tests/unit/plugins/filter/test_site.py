@@ -141,6 +141,11 @@ class TestForwards:
             "mail_accounts": [
                 {"address": "d@example.com", "courier": ["./Maildir", "&e@example.org, f@example.org"]},
                 {"address": "g@example.com"},
+                {
+                    "address": "h@example.com",
+                    "forward": {"to": ["i@example.net"]},
+                    "rules": [{"forward": ["j@example.net"]}],
+                },
             ],
         }
 
@@ -157,6 +162,7 @@ class TestForwards:
             {"name": "a@example.com", "targets": ["b@example.org"]},
             {"name": "c@example.com", "targets": ["|cat"]},
             {"name": "d@example.com", "targets": ["e@example.org", "f@example.org"], "account": True},
+            {"name": "h@example.com", "targets": ["i@example.net", "j@example.net"], "account": True},
             {"name": "b@example.org", "targets": ["a@example.com"]},
         ]
 
@@ -166,7 +172,7 @@ class TestForwards:
 
     def test_another_host_of_the_same_name_is_passed_over(self, mx1, mx2):
         other = mx2 | {"inventory_hostname": "mx1-new", "mail_hostname": "mx1.example.com"}
-        assert len(forwards([mx1, other], "mx1.example.com")) == 3
+        assert len(forwards([mx1, other], "mx1.example.com")) == 4
         assert len(forwards([mx1, other], "mx1-new")) == 1
 
 

@@ -251,6 +251,31 @@ def test_extensions_come_and_go_with_every_account(site, tmp_path):
     assert (homes[1] / ".courier").exists()
 
 
+def test_what_an_account_does_with_its_mail_comes_and_goes(site, tmp_path):
+    home = tmp_path / "vmail/example.com/alice"
+    away = ALICE | {"vacation": {"text": "Away."}, "forward": {"to": ["bob@example.com"], "keep": True}}
+    more = site | {"accounts": [away, BOB]}
+    predicted = run_module(userdb, check=True, **more)
+    done = run_module(userdb, **more)
+    assert predicted["diff"] == done["diff"]
+    assert (home / ".courier").read_text() == "# Managed by Ansible\n|| /usr/local/lib/courier-mail/deliver\n"
+    mark, text = (home / ".mailrules").read_text().splitlines()
+    assert (mark, json.loads(text)["vacation"]["text"]) == ("# Managed by Ansible", "Away.")
+    assert (home / ".mailrules").stat().st_mode & 0o777 == 0o600
+    # Whoever is asked must find his rules: they are written before he is.
+    assert (home / ".mailrules").stat().st_mtime_ns < (home / ".courier").stat().st_mtime_ns
+    assert run_module(userdb, **more)["changed"] is False
+    assert run_module(userdb, **site)["changed"] is True
+    assert not list(home.glob(".courier*")) + list(home.glob(".mailrules"))
+
+
+def test_what_somebody_else_wrote_stays(site, tmp_path):
+    run_module(userdb, **site)
+    (tmp_path / "vmail/example.com/alice/.mailrules").write_text("mine\n")
+    assert run_module(userdb, **site)["changed"] is False
+    assert (tmp_path / "vmail/example.com/alice/.mailrules").read_text() == "mine\n"
+
+
 def test_extensions_are_refused_before_anything_is_written(site, tmp_path):
     result = run_module(userdb, **(site | {"extensions": {"junk": ["# x"]}}))
     assert "comment" in result["msg"]

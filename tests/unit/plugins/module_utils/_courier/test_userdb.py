@@ -387,6 +387,7 @@ accounts = st.builds(
     quota=st.none() | sizes | counts | st.builds("{},{}".format, sizes, counts),
     name=st.none() | values,
     courier=st.just(()),
+    rules=st.just(()),
     **dict.fromkeys(HMACS, st.none()),
 )
 
