@@ -93,8 +93,8 @@ def check(mailboxes: Iterable[Mailbox], recipients: Iterable[str]) -> list[str]:
     for one, other in combinations(everybody, 2):
         if _same(one, other):
             raise FetchError(
-                f"{VARIABLE}: {one.label} is there twice, for {one.to} and for {other.to}; each would get what the other "
-                "did not get first. Keep one of them, and have an alias or a forward share its mail"
+                f"{VARIABLE}: {one.label} is there twice, for {one.to} and for {other.to}; each would get what the "
+                "other did not get first. Keep one of them, and have an alias or a forward share its mail"
             )
     for unit, several in by_unit.items():
         if len(several) > 1:
@@ -178,7 +178,8 @@ def _check_target(one: Mailbox, known: set[str]) -> None:
         raise FetchError(f"{_at(one)}: to is {one.to!r}; write a whole address")
     if one.to.lower() not in known and f"@{domain}" not in known:
         raise FetchError(
-            f"{_at(one)}: nobody here is {one.to}; write an address of mail_accounts, or the name of an alias or forward"
+            f"{_at(one)}: nobody here is {one.to}; write an address of mail_accounts, or the name of an alias or a "
+            "forward"
         )
 
 
