@@ -303,7 +303,6 @@ class Delivery:
         self._heard, self._spoken = client
         self._courier = server
         self._hello = b"EHLO localhost\r\n"
-        self._from = b""
         self._refused: Reply | None = None  # what Courier thinks of the recipient
 
     def run(self) -> None:
@@ -320,9 +319,10 @@ class Delivery:
             else:
                 if verb in (b"EHLO", b"HELO"):
                     self._hello = line
-                self._answer(self._courier.say(line).raw)
                 if verb == b"QUIT":
+                    self._answer(b"221 2.0.0 Bye\r\n")
                     return
+                self._answer(self._courier.say(line).raw)
 
     def _answer(self, raw: bytes) -> None:
         # Whoever has gone hears no answer; what Courier has taken was written down before.
@@ -332,14 +332,18 @@ class Delivery:
 
     def _mail(self, line: bytes) -> bytes:
         """Whoever sent it to the other mailbox is no client of ours: if he is not welcome, it comes from nobody."""
-        self._from = line
-        reply = self._courier.say(line)
+        try:
+            reply = self._courier.say(line)
+        except OSError:
+            reply = Reply(b"421 \r\n")
+        if reply.code == 421:  # after a pause of ten minutes in IDLE, for example
+            self._begin_anew()
+            reply = self._courier.say(line)
         found = _MAIL.match(line)
         if reply.code >= 500 and found and found[1]:
             print(f"the sender {found[1]!r} is refused, it goes on without: {reply.text}", file=sys.stderr)
-            self._from = b"MAIL FROM:<>" + found[2]
             self._courier.say(b"RSET\r\n")
-            reply = self._courier.say(self._from)
+            reply = self._courier.say(b"MAIL FROM:<>" + found[2])
         return later(reply)
 
     def _rcpt(self, line: bytes) -> bytes:

@@ -42,6 +42,8 @@ class Courier:
             self._say(stream, "220 mx1 ESMTP")
             for line in stream:
                 said = line.decode().strip()
+                if said.startswith(self.replies.pop("HANGS UP", "nothing")):
+                    return
                 self.heard.append(said)
                 reply = next((reply for start, reply in self.replies.items() if said.startswith(start)), "250 Ok")
                 self._say(stream, reply)
@@ -95,7 +97,7 @@ def whole(when="now", message=MESSAGE):
 
 def test_passes_on_what_is_taken(deliver, program):
     heard, courier = deliver(whole())
-    assert heard == ["220 mx1 ESMTP", "250 Ok", "250 Ok", "250 Ok", "354 Go on", "250 Taken", "250 Ok"]
+    assert heard == ["220 mx1 ESMTP", "250 Ok", "250 Ok", "250 Ok", "354 Go on", "250 Taken", "221 2.0.0 Bye"]
     assert courier.messages == [RECEIVED.format("now") + MESSAGE]
     assert courier.peer == program.source("bob")
 
@@ -103,7 +105,7 @@ def test_passes_on_what_is_taken(deliver, program):
 def test_no_message_is_handed_over_twice(deliver):
     deliver(whole("on Monday"))
     heard, courier = deliver(whole("on Tuesday") + "\r\n")
-    assert heard[-2:] == ["250 2.0.0 It was here before", "250 Ok"]
+    assert heard[-2:] == ["250 2.0.0 It was here before", "221 2.0.0 Bye"]
     assert courier.messages == []
 
 
@@ -169,6 +171,13 @@ def test_a_sender_who_is_not_welcome_is_left_out(deliver):
     heard, courier = deliver(whole(), **{"MAIL_FROM:<ann": "517 Go away"})
     assert heard[2] == "250 Ok"
     assert "MAIL FROM:<> SIZE=100" in courier.heard
+    assert len(courier.messages) == 1
+
+
+def test_who_was_silent_for_too_long_is_called_again(deliver):
+    """In IDLE there may be hours between two messages."""
+    heard, courier = deliver(whole(), HANGS_UP="MAIL")
+    assert heard[2] == "250 Ok"
     assert len(courier.messages) == 1
 
 
