@@ -57,7 +57,7 @@ SAID = {
 }
 STOPS = (AUTHENTICATION, SYNTAX, PERMISSIONS)
 # A line for each message and each look.
-_PROGRESS = re.compile(r"(?!.*not flushed)reading message |fetchmail: No mail for |\d+ messages? for ")
+_PROGRESS = re.compile(r"reading message |fetchmail: No mail for |\d+ messages? ")
 _MAIL = re.compile(rb"MAIL FROM:\s*<(.*?)>(.*)", re.IGNORECASE | re.DOTALL)
 
 
