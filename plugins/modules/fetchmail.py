@@ -179,7 +179,8 @@ DIRECTORY = "/etc/fetchmail"
 STATE = "/var/lib/fetchmail"
 UNITS = "/etc/systemd/system"
 PROGRAM = "/usr/local/lib/courier-fetch"
-OWNER, GROUP = "fetchmail", "nogroup"
+OWNER = "fetchmail"
+GROUP = "nogroup"
 MAILBOX: dict[str, Any] = {
     "name": {"type": "str", "default": ""},
     "host": {"type": "str", "required": True},
