@@ -281,7 +281,8 @@ class BreaksOff:
     def __init__(self, host, text):
         self.text = bytes(text).replace(b"\n", b"\r\n")
         self.visits, self.deleted = 0, threading.Event()
-        self._listener = host.inside(lambda: socket.create_server(("", 9950)))
+        self._listener = host.inside(lambda: socket.create_server(("", 0)))
+        self.port = self._listener.getsockname()[1]
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile("w") as chain, tempfile.NamedTemporaryFile("w") as key:
             chain.write(host.check_output("cat /etc/ssl/bed.pem"))
@@ -291,6 +292,7 @@ class BreaksOff:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _serve(self):
@@ -315,18 +317,24 @@ class BreaksOff:
                 elif verb == b"DELE":
                     self.deleted.set()
                     client.sendall(b"+OK\r\n")
+                elif verb == b"QUIT":
+                    client.sendall(b"+OK\r\n")
+                    return
                 else:
-                    answers = {b"CAPA": b"USER\r\nUIDL\r\n.\r\n", b"LIST": b"1 %d\r\n.\r\n" % len(self.text)}
-                    stat = b" 1 %d" % len(self.text) if verb == b"STAT" else b""
-                    client.sendall(b"+OK" + stat + b"\r\n" + answers.get(verb, b""))
-                    if verb == b"QUIT":
-                        return
+                    client.sendall(self._answer(verb, one=len(line.split()) > 1))
+
+    def _answer(self, verb, one):
+        size = b"1 %d\r\n" % len(self.text)
+        if verb == b"LIST":
+            return b"+OK " + size if one else b"+OK\r\n" + size + b".\r\n"
+        answers = {b"CAPA": b"+OK\r\nUSER\r\n.\r\n", b"STAT": b"+OK " + size}
+        return answers.get(verb, b"+OK\r\n" if verb in (b"USER", b"PASS", b"NOOP", b"RSET") else b"-ERR\r\n")
 
 
 def test_half_a_message_is_not_delivered(site, foreign, fetched, token, eventually):
     server = BreaksOff(foreign, about(token, "All is well.\n" * 2000))
     try:
-        one = fetched(protocol="pop3s", port=9950).start()
+        one = fetched(protocol="pop3s", port=server.port).start()
         assert eventually(lambda: "next in 600 s" in one.said()), one.said()
         assert here(site, token) == 0
         assert not server.deleted.is_set()
