@@ -42,7 +42,8 @@ class Courier:
             self._say(stream, "220 mx1 ESMTP")
             for line in stream:
                 said = line.decode().strip()
-                if said.startswith(self.replies.pop("HANGS UP", "nothing")):
+                if said.startswith(self.replies.get("HANGS UP", "nothing")):
+                    del self.replies["HANGS UP"]
                     return
                 self.heard.append(said)
                 reply = next((reply for start, reply in self.replies.items() if said.startswith(start)), "250 Ok")
