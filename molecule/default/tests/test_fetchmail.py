@@ -260,7 +260,8 @@ def test_it_stays_there_while_courier_is_down(site, elsewhere, fetched, token, e
         assert elsewhere.left(one.box.user) == 1
         assert one.state() == "active"
     finally:
-        site.check_output("systemctl start courier-mta")
+        # systemd stops those with it.
+        site.check_output("systemctl start courier courierfilter courier-mta courier-msa courier-mta-ssl")
     one.look()
     assert eventually(lambda: here(site, token))
     assert eventually(lambda: elsewhere.left(one.box.user) == 0)
