@@ -32,7 +32,31 @@ def dkim(selector, *kind):
 
 NAME = ("-subj", "/CN=mx1.example.com", "-addext", "subjectAltName=DNS:mx1.example.com")
 
+ELSEWHERE = {"host": "imap.example.net", "protocol": "imaps", "user": "bob", "password": "hunter2"}
+
 REFUSED = {
+    "a mailbox elsewhere for nobody": (
+        {"mail_remote_mailboxes": [ELSEWHERE]},
+        "mail_remote_mailboxes: bob at imap.example.net has no `to`; write the address here that gets its mail",
+    ),
+    "a mailbox elsewhere for somebody who is not here": (
+        {"mail_remote_mailboxes": [ELSEWHERE | {"to": "nobody@example.com"}]},
+        "mail_remote_mailboxes: bob at imap.example.net: nobody here is nobody@example.com; write an address of",
+    ),
+    "two units for one mailbox": (
+        {
+            "mail_aliases": [{"name": f"{name}@example.com", "targets": ["alice@example.com"]} for name in ("a", "b")],
+            "mail_remote_mailboxes": [ELSEWHERE | {"to": f"{name}@example.com", "name": name} for name in ("a", "b")],
+        },
+        "mail_remote_mailboxes: bob at imap.example.net is there twice, for a@example.com and for b@example.com",
+    ),
+    "a mailbox elsewhere that is kept without state": (
+        {
+            "mail_aliases": [{"name": "a@example.com", "targets": ["alice@example.com"]}],
+            "mail_remote_mailboxes": [ELSEWHERE | {"to": "a@example.com", "keep": True}],
+        },
+        "with IMAP nothing here says what was fetched already, so keep: true would fetch it again",
+    ),
     "an exchanger that takes nothing on the address of one that does": (
         {"mail_tarbaby": {"host": "tarbaby.example.com", "addresses": ["192.0.2.26"]}},
         "tarbaby_addresses has 192.0.2.26, and Courier's port 25 listens there too (ADDRESS 0, PORT smtp).",

@@ -146,3 +146,10 @@ def test_what_is_excepted_is_not_taken_any_more(site):
     assert not site.run(f"test -e {drop_in.format('courier-imap-ssl')}").succeeded
     assert "SystemCallFilter" not in site.check_output(f"cat {drop_in.format('courier-msa')}")
     assert site.check_output("systemctl show -P PrivateDevices courier-imap-ssl courier-msa").split() == ["no", "yes"]
+
+
+def test_a_mailbox_elsewhere_is_not_fetched_any_more(site):
+    left = site.run("find /etc/fetchmail /etc/systemd/system /run/fetchmail /var/lib/fetchmail -name '*poptls*'").stdout
+    assert left == ""
+    assert not site.run("systemctl is-active fetchmail@poptls").succeeded
+    assert site.run("systemctl is-active fetchmail@idle").succeeded

@@ -29,3 +29,12 @@ def test_a_program_writes_to_a_mailbox(site, letter, token, eventually):
 def test_a_program_writes_to_the_world(site, foreign, letter, token, eventually):
     site.sendmail(letter, f"root@{site.name}", "mailbox@example.net")
     assert eventually(lambda: foreign.received(token))
+
+
+def test_nothing_is_left_of_mailboxes_elsewhere(site):
+    assert site.run("ls /etc/fetchmail /usr/local/lib/courier-fetch").stdout.split() == [
+        "/etc/fetchmail:",
+        "/usr/local/lib/courier-fetch:",
+    ]
+    assert site.run("find /etc/systemd/system -name 'fetchmail*.service'").stdout == ""
+    assert site.run("systemctl list-units --plain --no-legend 'fetchmail@*'").stdout == ""

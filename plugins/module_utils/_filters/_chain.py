@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from . import _addresses, _fetched
 from ._message import Message
 from ._settings import build
 from ._verdict import PASS, Down, Filter, Judged, Outcome, Verdict, defer, replied
@@ -74,9 +75,14 @@ class Chain:
     """
 
     def __init__(
-        self, names: Sequence[str], when_down: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]
+        self,
+        names: Sequence[str],
+        when_down: Mapping[str, str],
+        settings: Mapping[str, Mapping[str, Any]],
+        known: str = _addresses.PATH,
     ) -> None:
         self._when_down = when_down
+        self._mailboxes = _addresses.Read(known)
         self._filters = [(name, made(name, settings.get(name, {}))) for name in names]
 
     def __call__(self, text: str, controls: Sequence[str]) -> str:
@@ -99,10 +105,21 @@ class Chain:
         message.remove(UNCHECKED)
         judged: list[Judged] = []
         for name, one in self._filters:
-            judged.append(self._asked(name, one.check, message))
+            judged.append(self._asked(name, self._kept(name, one.check), message))
             if judged[-1].verdict.action != "pass":
                 return Outcome(judged[-1].verdict, judged)
         return Outcome(PASS, judged)
+
+    def _kept(self, name: str, check: Callable[[Message], Verdict]) -> Callable[[Message], Verdict]:
+        """A filter, but for what it would refuse and nobody can be told of."""
+
+        def ask(message: Message) -> Verdict:
+            verdict = check(message)
+            if verdict.action == "refuse" and _fetched.is_fetched(message):
+                return _fetched.instead(name, verdict, message, self._mailboxes())
+            return verdict
+
+        return ask
 
     def seal(self, message: Message, outcome: Outcome) -> Outcome:
         """Ask those that seal, one after the other; each seals what those before it wrote."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import pwd
 import re
 from typing import NamedTuple
@@ -12,15 +13,18 @@ from typing import NamedTuple
 from ._message import Message
 from ._store import site
 
-__all__ = ["Origin", "is_trusted", "is_user", "origin", "site"]
+__all__ = ["FETCHED", "Origin", "is_trusted", "is_user", "origin", "site"]
 
+# Where mail comes from that was fetched from mailboxes elsewhere: the role fetchmail gives each an address of its own,
+# and smtpaccess no rights.
+FETCHED = ipaddress.ip_network("127.25.0.0/16")
 _UID = re.compile(r"\(uid (\d+)\)")
 
 
 class Origin(NamedTuple):
-    """Who sends a message through us. A stranger sends to us."""
+    """Who sends a message through us. Strangers send to us, and what is fetched they sent to a mailbox elsewhere."""
 
-    kind: str  # account, relay (a host that need not log in), local (a program of this machine) or stranger
+    kind: str  # account, relay (a host that need not log in), local (a program of this machine), fetched or stranger
     key: str  # the login, the address of the host, or "local" with the number of the user
 
 
@@ -36,6 +40,8 @@ def origin(message: Message) -> Origin:
         return Origin("local", f"local {uid[1]}" if uid else "local")
     if message.source == "authsmtp" or message.option("RELAYCLIENT") is not None:
         return Origin("relay", client or "")
+    if client and ipaddress.ip_address(client) in FETCHED:
+        return Origin("fetched", client)
     return Origin("stranger", client or "")
 
 

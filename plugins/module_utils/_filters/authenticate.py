@@ -142,12 +142,17 @@ class Filter:
             message.remove_at(number)
         if kind == "account":
             return PASS
-        trusted = is_trusted(client)
+        fetched = kind == "fetched"
+        trusted = fetched or is_trusted(client)
         authors = _dmarc.authors(message.values("from"))
         if authors.problem and not trusted and self._malformed(message):
             return refuse(f"550 5.6.0 {authors.problem}; write one address of the author", authors.problem)
         found = self._look(message, authors.domains, trusted)
-        self._found[message] = found
+        if fetched:
+            # Who connected to the other server is not known: SPF says nothing, and a failure of DMARC proves nothing.
+            found = found._replace(judged=[_not_held_against(one) for one in found.judged])
+        else:
+            self._found[message] = found
         findings = [Finding(one.author, one.result, _comment(one)) for one in found.judged]
         if authors.problem:
             findings = [Finding("", "permerror", authors.problem)]
@@ -237,6 +242,10 @@ class Filter:
             return
         for row in _rows(message, found):
             self._store.keep_result(*row)
+
+
+def _not_held_against(one: Judged) -> Judged:
+    return one._replace(why="local_policy: fetched, SPF is not known") if one.why.startswith("trusted") else one
 
 
 def judge(author: str, spf: Spf, signatures: Sequence[_dkim.Signature], ask: Ask) -> Judged:

@@ -81,7 +81,7 @@ class Filter:
 
     def check(self, message: Message) -> Verdict:
         who = origin(message)
-        if who.kind == "stranger" or (who.kind == "local" and not message.sender):
+        if who.kind in ("stranger", "fetched") or (who.kind == "local" and not message.sender):
             return PASS  # the second: vacation notices, and our own letters to the operator
         return PASS if is_user(who, self._settings.forwarder) else self._count(message, who)
 

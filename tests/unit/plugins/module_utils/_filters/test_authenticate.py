@@ -339,6 +339,17 @@ def test_what_people_send_is_not_looked_at(ask, dns):
     assert (verdict, mail.values("authentication-results"), dns.asked) == (PASS, [], [])
 
 
+def test_a_failure_of_what_was_fetched_has_no_consequence(ask, dns):
+    """SPF could have passed where it was received. And there is nobody to report on."""
+    dns.text("_dmarc.author.example.net", "v=DMARC1; p=reject; rua=mailto:a@author.example.net")
+    verdict, mail = ask(text(), client="127.25.3.4", own_domains="refuse", domains=["author.example.net"])
+    assert verdict.action == "pass"
+    assert "dmarc=fail (p=reject dis=none local_policy: fetched, SPF is not known)" in field(mail)
+    verdict, mail = ask(text(signed=SIGNED["valid"][0]), client="127.25.3.4")
+    assert verdict.action == "pass"
+    assert "dmarc=pass" in field(mail)
+
+
 def test_trusted_peers_get_the_field_and_nothing_else(ask, dns, monkeypatch):
     monkeypatch.setattr(authenticate, "is_trusted", lambda client: client == "192.0.2.7")
     dns.text("_dmarc.author.example.net", "v=DMARC1; p=reject")
