@@ -126,6 +126,7 @@ SPEC = {
     "signs": {"type": "bool", "default": False},
     "domain": {"type": "str"},
     "jails": {"type": "list", "elements": "str", "default": []},
+    "account": {"type": "str"},
 }
 PORT_REQUIRED = [
     *(("protocol", protocol, ("port",)) for protocol in (*_TALKS, "tarbaby")),
@@ -152,6 +153,7 @@ class Endpoint(NamedTuple):
     signs: bool = False  # a filter must sign what programs of this host send
     domain: str | None = None  # whose mail zdkimfilter must sign, or the zone of a list
     jails: Sequence[str] = ()  # that fail2ban must have
+    account: str | None = None  # that an authdaemon must know
 
     @property
     def path(self) -> str | None:
@@ -198,8 +200,10 @@ def _ask_socket(path: str, endpoint: Endpoint) -> None:
     if scanner := _SCANNERS.get(endpoint.protocol):
         _try(path, scanner, endpoint.recognises)
     else:
-        with _connection(path) as connection:
-            _converse(connection, [_AUTHDAEMON], b"\n")
+        # It hangs up after each answer.
+        for step in (_AUTHDAEMON, *([(f"PRE . login {endpoint.account}", "HOME=")] if endpoint.account else ())):
+            with _connection(path) as connection:
+                _converse(connection, [step], b"\n")
 
 
 def _rewrite(path: str) -> str:
