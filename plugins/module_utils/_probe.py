@@ -129,6 +129,7 @@ SPEC = {
     "signs": {"type": "bool", "default": False},
     "domain": {"type": "str"},
     "jails": {"type": "list", "elements": "str", "default": []},
+    "account": {"type": "str"},
 }
 PORT_REQUIRED = [
     *(("protocol", protocol, ("port",)) for protocol in (*_TALKS, "tarbaby", HTTP)),
@@ -155,6 +156,7 @@ class Endpoint(NamedTuple):
     signs: bool = False  # a filter must sign what programs of this host send
     domain: str | None = None  # whose mail zdkimfilter must sign, the zone of a list, or the name of a web server
     jails: Sequence[str] = ()  # that fail2ban must have
+    account: str | None = None  # that an authdaemon must know
 
     @property
     def path(self) -> str | None:
@@ -202,8 +204,10 @@ def _ask_socket(path: str, endpoint: Endpoint) -> None:
     if scanner := _SCANNERS.get(endpoint.protocol):
         _try(path, scanner, endpoint.recognises)
     else:
-        with _connection(path) as connection:
-            _converse(connection, [_AUTHDAEMON], b"\n")
+        # It hangs up after each answer.
+        for step in (_AUTHDAEMON, *([(f"PRE . login {endpoint.account}", "HOME=")] if endpoint.account else ())):
+            with _connection(path) as connection:
+                _converse(connection, [step], b"\n")
 
 
 def _rewrite(path: str) -> str:

@@ -127,6 +127,9 @@ options:
             type: list
             elements: str
             default: []
+          account:
+            description: An account that V(authdaemon) must know, beside not knowing the one that no host has.
+            type: str
   timeout:
     description:
       - Seconds after which what does not answer has failed, for the proof as a whole.

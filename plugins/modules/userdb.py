@@ -20,6 +20,8 @@ description:
     are not hosted, homes within homes, and passwords in the clear or in a hash that is easily broken.
   - The accounts have no C(mail) field, so Courier delivers to V(DEFAULTDELIVERY) of C(courierd), which should be
     C(./Maildir).
+requirements:
+  - psycopg2 (package python3-psycopg2) and courier-authlib-postgresql for O(database)
 notes:
   - C(userdb) becomes one file. A directory of that name, which Courier would accept as well, is refused.
   - One call takes all accounts. Ten thousand of them take seconds. The first run waits for the disk as well, since a
@@ -53,6 +55,10 @@ options:
       hmac_sha256:
         description: The secret for CRAM-SHA256, made by C(userdbpw -hmac-sha256).
         type: str
+      disabled:
+        description: Whether nobody can log in, whatever secrets the account has. It receives mail.
+        type: bool
+        default: false
       home:
         description:
           - The home of the account, below O(mail_root).
@@ -261,6 +267,51 @@ options:
     description: Whether a C(vacation) without C(until) is refused.
     type: bool
     default: false
+  database:
+    description:
+      - The PostgreSQL server that keeps the accounts in the place of C(userdb), for hosts that share them. Written are
+        the table C(courier_mail.accounts), in one transaction and for rows of O(domains) only, and C(authpgsqlrc).
+      - An account that leaves O(accounts) leaves the table. Rows of other domains are neither seen nor changed.
+      - C(userdb) is left as it is, so that Courier finds everybody until it asks the database; remove it afterwards.
+      - Courier could take CRAM with passwords in clear only, so O(auth_methods) must be V(PLAIN) and V(LOGIN).
+    type: dict
+    suboptions:
+      host:
+        description: Name or address of the server, or the directory of its socket. Needed.
+        type: str
+      port:
+        description: Its port.
+        type: int
+        default: 5432
+      name:
+        description: Name of the database. Needed.
+        type: str
+      user:
+        description: Who asks for accounts, as Courier does. May only read, which is proved. Needed.
+        type: str
+      password:
+        description: The password of O(database.user). Needed.
+        type: str
+      writer:
+        description: Who writes, which only a run does. May create a schema in the database. Needed.
+        type: str
+      writer_password:
+        description: The password of O(database.writer). It is not kept on the host. Needed.
+        type: str
+      tls:
+        description:
+          - How the server proves who it is. V(verify-ca) does not look at its name. V(require) takes any certificate
+            and V(disable) goes in clear; both need O(database.reason), unless O(database.host) is this host.
+        type: str
+        choices: [verify-full, verify-ca, require, disable]
+        default: verify-full
+      ca:
+        description: The certificates that are trusted, in a file of the host.
+        type: path
+        default: /etc/ssl/certs/ca-certificates.crt
+      reason:
+        description: Why the server need not prove who it is.
+        type: str
   directory:
     description: Where C(userdb) is.
     type: path
@@ -305,6 +356,23 @@ EXAMPLES = r"""
           - "&bob@example.net"
   register: mail_accounts
 
+- name: Keep them in a database that two hosts share
+  courier.mail.userdb:
+    domains: [example.com]
+    mail_root: /srv/vmail
+    uid: 5000
+    gid: 5000
+    accounts:
+      - address: alice@example.com
+        password_hash: "{{ vault_alice_password_hash }}"
+    database:
+      host: db.example.com
+      name: mail
+      user: courier
+      password: "{{ vault_database_password }}"
+      writer: courier_writer
+      writer_password: "{{ vault_database_writer_password }}"
+
 - name: Name the mailboxes that nobody reads any more
   ansible.builtin.debug:
     var: mail_accounts.left_behind
@@ -329,6 +397,11 @@ mailboxes:
   type: list
   elements: str
   sample: [/srv/vmail/example.com/alice]
+known:
+  description: One of the accounts, to ask Courier for. Empty where there are none.
+  returned: success
+  type: str
+  sample: alice@example.com
 left_behind:
   description: The homes C(<mail_root>/<domain>/<name>) that hold a mailbox of no account.
   returned: success
@@ -342,6 +415,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._accounts_database import DatabaseError, bring, prove_reader, reach
+from ..module_utils._courier import authpgsql
 from ..module_utils._courier.features import DAYS, FeatureError, Site, lines_and_rules, passed_on
 from ..module_utils._courier.forwards import Forward, ForwardError, Inside, refuse_loops
 from ..module_utils._courier.userdb import (
@@ -383,6 +458,7 @@ RULE = {
 ACCOUNT = {
     "address": {"type": "str", "required": True},
     **{secret: {"type": "str", "no_log": True} for secret in METHODS.values()},
+    "disabled": {"type": "bool", "default": False},
     "home": {"type": "path"},
     "quota": {"type": "str"},
     "name": {"type": "str"},
@@ -398,6 +474,18 @@ ACCOUNT = {
     "vacation": {"type": "dict", "options": {**REPLY, "since": {"type": "str"}, "until": {"type": "str"}}},
     "rules": {"type": "list", "elements": "dict", "options": RULE},
 }
+DATABASE = {
+    "host": {"type": "str"},
+    "port": {"type": "int", "default": 5432},
+    "name": {"type": "str"},
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "writer": {"type": "str"},
+    "writer_password": {"type": "str", "no_log": True},
+    "tls": {"type": "str", "choices": ["verify-full", "verify-ca", "require", "disable"], "default": "verify-full"},
+    "ca": {"type": "path", "default": "/etc/ssl/certs/ca-certificates.crt"},
+    "reason": {"type": "str"},
+}
 SPEC = {
     "accounts": {"type": "list", "elements": "dict", "options": ACCOUNT, "required": True},
     "auth_methods": {"type": "list", "elements": "str", "choices": list(METHODS), "default": list(PASSWORD_METHODS)},
@@ -412,6 +500,7 @@ SPEC = {
     "inside": {"type": "list", "elements": "str", "default": []},
     "deliverer": {"type": "path", "default": "/usr/local/lib/courier-mail/deliver"},
     "vacation_needs_end": {"type": "bool", "default": False},
+    "database": {"type": "dict", "options": DATABASE},
     "directory": {"type": "path", "default": "/etc/courier"},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
@@ -424,6 +513,9 @@ def main() -> None:
     # Ansible returns its arguments, and searches each string in them for each password. With ten thousand of both that
     # takes longer than all the rest.
     module.params["accounts"] = f"{len(params['accounts'])} accounts"
+    database = params["database"]
+    if database:
+        module.params["database"] = f"{database['name']} at {database['host']}"
     path = os.path.join(params["directory"], "userdb")
     root = mail_root(params)
     try:
@@ -433,16 +525,25 @@ def main() -> None:
         work = survey(root, mailboxes)
         if os.path.isdir(path):
             raise UserdbError(f"{path} is a directory; move it away, all accounts go into one file of this name")
+        if database:
+            reach(database)
         if not module.check_mode:
             carry_out(root, work)
-    except (UserdbError, FeatureError, ForwardError, MailboxError, OSError) as error:
+        table = keep_in_database(params, text, check=module.check_mode) if database else None
+    except (UserdbError, FeatureError, ForwardError, MailboxError, DatabaseError, OSError) as error:
         # None of these sentences holds a password, and if a password is just "a", masking would spoil them.
         module.no_log_values.clear()
         module.fail_json(msg=str(error))
-    result = ensure(module, [file(module, path, text)], databases(path))
+    if table:
+        result = ensure(module, [authpgsqlrc(params)])
+        result["changed"] |= table["changed"]
+        result["diff"] += table["diff"]
+    else:
+        result = ensure(module, [file(module, path, text)], databases(path))
     result["changed"] |= bool(work)
     result["diff"] += [diff(root, work)] if work else []
     result["mailboxes"] = [f"{root.path}/{item.home}" for item in work if item.is_new]
+    result["known"] = min((one.address for one in accounts), default="")
     result["left_behind"] = left_behind(root, {one.home for one in accounts})
     if not holds_secret(str(result)):
         # Ansible would search for each of them.
@@ -454,6 +555,8 @@ def plan(params: dict[str, Any]) -> tuple[list[Account], str]:
     """The accounts, and the text of userdb. Touches nothing; raises UserdbError."""
     root = mail_root(params)
     accounts = [account(entry, root, params["quota"]) for entry in params["accounts"]]
+    if params["database"]:
+        authpgsql.refuse(params["database"], params["auth_methods"])
     text = render(accounts, params["domains"], params["auth_methods"])
     accounts = [featured(entry, one, params) for entry, one in zip(params["accounts"], accounts, strict=True)]
     if not params["forwarder"]:  # which looks at the other hosts, too
@@ -483,6 +586,8 @@ def account(entry: dict[str, Any], root: MailRoot, quota: str | None) -> Account
     address = canonical(entry["address"])
     local, _separator, domain = address.rpartition("@")
     quota = entry["quota"] or quota or None
+    if entry["disabled"]:
+        entry = entry | dict.fromkeys(METHODS.values())
     return Account(
         address,
         entry["password_hash"],
@@ -503,6 +608,25 @@ def file(module: AnsibleModule, path: str, text: str) -> File:
     gone, added = changes(before, text)
     shown = {before: gone, text: added}
     return File(path, text, module.params["owner"], module.params["group"], 0o600, shown.__getitem__)
+
+
+def keep_in_database(params: dict[str, Any], text: str, *, check: bool) -> dict[str, Any]:
+    """Have the rows, and say what changed of them. Raises DatabaseError."""
+    database = params["database"]
+    found = bring(database, authpgsql.rows(text), authpgsql.where(params["domains"]), check=check)
+    if not check:
+        prove_reader(database)
+    header = f"{authpgsql.TABLE} in {database['name']} at {database['host']}"
+    before, after = changes(found.before, found.after)
+    shown = {"before_header": header, "after_header": header, "before": before, "after": after}
+    return {"changed": bool(found), "diff": [shown] if found else []}
+
+
+def authpgsqlrc(params: dict[str, Any]) -> File:
+    """Owner and mode are those that the package insists on when it is upgraded."""
+    text = authpgsql.render(params["database"], params["domains"])
+    path = os.path.join(params["directory"], "authpgsqlrc")
+    return File(path, text, params["owner"], "courier", 0o640, authpgsql.without_password)
 
 
 def databases(path: str) -> list[Database]:

@@ -122,6 +122,34 @@ REFUSED = {
         {"courier_auth_accounts": [{"address": "zoe@example.com", "password_hash": HASH}]},
         "auth_methods has CRAM-MD5, by which these accounts cannot log in: zoe@example.com",
     ),
+    "a database that is not reached": (
+        {
+            "mail_accounts_database": {
+                "host": "127.0.0.1",
+                "port": 1,
+                "name": "mail",
+                "user": "reader",
+                "password": "hunter2",
+                "writer": "writer",
+                "writer_password": "hunter2",
+            },
+            "mail_auth_methods": ["PLAIN", "LOGIN"],
+        },
+        "mail_accounts_database: 127.0.0.1 port 1 does not let this host in, so nothing was changed: Connection ref",
+    ),
+    "a database and CRAM": (
+        {
+            "mail_accounts_database": {
+                "host": "127.0.0.1",
+                "name": "mail",
+                "user": "reader",
+                "password": "hunter2",
+                "writer": "writer",
+                "writer_password": "hunter2",
+            },
+        },
+        "mail_accounts_database: mail_auth_methods is PLAIN, LOGIN, CRAM-MD5",
+    ),
     "login before STARTTLS": (
         {"courier_mta_esmtpd_msa": {"ESMTPAUTH": "CRAM-MD5"}},
         "ESMTPAUTH cannot be 'CRAM-MD5': Courier would take a password before STARTTLS",

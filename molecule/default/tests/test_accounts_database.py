@@ -1,0 +1,192 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Both sites move their accounts into one database, lose it for a while, and move back. Nobody's mail is refused."""
+
+from __future__ import annotations
+
+import imaplib
+import json
+import smtplib
+import threading
+import uuid
+from email.message import EmailMessage
+
+import pytest
+
+SENDER = "mailbox@example.net"
+SHARED = "shared.example.net"
+HASH = f"$6$courier.mail${'x' * 86}"
+LEFT = "/etc/courier/userdb /etc/courier/userdb.dat /etc/courier/userdbshadow.dat"
+
+
+@pytest.fixture(scope="module")
+def server(host_named):
+    return host_named("acme.example.net")
+
+
+@pytest.fixture(scope="module")
+def world(host_named):
+    return host_named("mx.example.net")
+
+
+@pytest.fixture(scope="module")
+def run(play, tmp_path_factory):
+    """Give hosts their accounts, from the database with the people of a domain that both have, or as they were."""
+
+    def run(*people, limit="full", database=True):
+        names = [{"address": f"{who}@{SHARED}", "password_hash": HASH} for who in people]
+        said = {
+            "courier_auth_database": "{{ bed_database }}",
+            "courier_auth_methods": ["PLAIN", "LOGIN"],
+            "courier_auth_accounts": "{{ mail_accounts + " + json.dumps(names) + " }}",
+            "courier_auth_domains": "{{ mail_domains + ['" + SHARED + "'] }}",
+        }
+        path = tmp_path_factory.mktemp("said") / "vars.json"
+        path.write_text(json.dumps(said if database else {}))
+        return play("courier.mail.ground", "--tags=courier_auth", f"--limit={limit}", f"--extra-vars=@{path}")
+
+    return run
+
+
+class Letters:
+    """Somebody who does not stop writing to Alice of each site."""
+
+    def __init__(self, world, sites):
+        self.world, self.sites = world, sites
+        self.sent = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _write(self):
+        while not self._stop.wait(0.5):
+            token = uuid.uuid4().hex
+            for site in self.sites:
+                self.world.sendmail(letter(token), SENDER, f"alice@{site.domain}")
+            self.sent.append(token)
+
+
+def letter(token):
+    letter = EmailMessage()
+    letter["Subject"] = f"About {token}"
+    letter["From"] = SENDER
+    letter.set_content("All is well.\n")
+    return letter
+
+
+def arrived(site, tokens, who="alice"):
+    """How often each letter is in a mailbox, the folder Junk included."""
+    found = site.run("grep -rhoE 'Subject: About [0-9a-f]{32}' /srv/vmail/%s/%s/Maildir", site.domain, who).stdout
+    return [found.count(token) for token in tokens]
+
+
+class Stay:
+    """The time that both sites spend with the database, and what was sent to them on the way."""
+
+    def __init__(self, run, world, sites):
+        self.run, self.world, self.sites = run, world, sites
+        self.sent = self.go("yves")
+
+    def go(self, *people, database=True):
+        """Move all of them, while mail comes."""
+        self.there = database
+        with Letters(self.world, self.sites) as letters:
+            results = self.run(*people, database=database)
+        assert not [result for result in results if result.outcome in ("failed", "unreachable")]
+        return letters.sent
+
+
+@pytest.fixture(scope="module")
+def stay(run, world, sites):
+    stay = Stay(run, world, sites)
+    yield stay
+    if stay.there:
+        stay.go(database=False)
+    for site in sites:
+        site.run(f"rm -r /srv/vmail/{SHARED}")
+
+
+def logs_in(site, caller, account):
+    """By IMAP and by SMTP; the code that SMTP answers."""
+    with site.imap(caller) as imap:
+        imap.login(*account)
+    with site.smtp(caller, 587) as smtp:
+        return smtp.login(*account)[0]
+
+
+def test_people_come_in_as_before(stay, site, stranger, eventually):
+    for who in ("alice", "dave", "erin"):
+        assert logs_in(site, stranger, site.accounts[who]) == 235
+    assert stay.sent
+    assert eventually(lambda: arrived(site, stay.sent) == [1] * len(stay.sent), 60)
+
+
+def test_nothing_is_left_where_nobody_looks(stay, site):
+    assert site.run(f"ls {LEFT}").stdout == ""
+    assert site.check_output("stat -c '%a %U %G' /etc/courier/authpgsqlrc") == "640 root courier"
+    assert "a-secret-for-runs" not in site.run("grep -rs a-secret-for-runs /etc").stdout
+
+
+def test_nobody_sees_more_than_his_own_domains(stay, sites):
+    for site, other in (sites, sites[::-1]):
+        assert site.run("authtest alice@%s", other.domain).rc != 0
+        assert site.run("authtest yves@%s", SHARED).rc == 0
+
+
+def test_another_run_has_nothing_to_do(stay, run):
+    assert not [result for result in run("yves") if result.outcome not in ("ok", "skipped")]
+
+
+def test_what_one_run_says_holds_on_both_hosts(stay, run, sites):
+    results = run("zoe", limit=sites[0].name)
+    assert HASH not in str([result.result.get("diff") for result in results])
+    for site in sites:
+        assert site.run("authtest zoe@%s", SHARED).rc == 0
+        assert site.run("authtest yves@%s", SHARED).rc != 0
+
+
+def test_an_outage_refuses_nobody(stay, sites, server, world, stranger, eventually):
+    token = uuid.uuid4().hex
+    server.check_output("systemctl stop postgresql@17-main")
+    try:
+        for site in sites:
+            with site.smtp(stranger, 25, tls=False) as smtp:
+                smtp.ehlo()
+                smtp.mail(SENDER)
+                assert 400 <= smtp.rcpt(f"alice@{site.domain}")[0] < 500
+                assert 400 <= smtp.rcpt(f"nobody@{site.domain}")[0] < 500
+            with site.imap(stranger) as imap, pytest.raises((imaplib.IMAP4.error, OSError)):
+                imap.login(*site.accounts["alice"])
+            with site.smtp(stranger, 587) as smtp, pytest.raises((smtplib.SMTPException, OSError)):
+                smtp.login(*site.accounts["alice"])
+            world.sendmail(letter(token), SENDER, f"alice@{site.domain}")
+        assert eventually(lambda: world.run("postqueue -p").stdout.count("Service temporarily unavailable") >= 2)
+    finally:
+        server.check_output("systemctl start postgresql@17-main")
+    # A process of Courier looks once a minute whether a connection that broke can be had again.
+    for site in sites:
+        assert eventually(lambda site=site: site.run("authtest alice@%s", site.domain).rc == 0, 90)
+
+        def came(site=site):
+            world.check_output("postqueue -f")
+            return arrived(site, [token]) == [1]
+
+        assert eventually(came, 90)
+        assert logs_in(site, stranger, site.accounts["alice"]) == 235
+
+
+def test_the_way_back_loses_nobody(stay, sites, stranger, eventually):
+    sent = stay.go(database=False)
+    for site in sites:
+        assert logs_in(site, stranger, site.accounts["erin"]) == 235
+        assert eventually(lambda site=site: arrived(site, sent) == [1] * len(sent), 60)
+        assert site.run("ls /etc/courier/authpgsqlrc").rc != 0
+        assert site.run("authtest zoe@%s", SHARED).rc != 0
