@@ -288,7 +288,7 @@ REFUSED = {
     ),
     "shared folder of nobody": (
         {"mail_shared_folders": [{"owner": "nobody@example.com", "folder": "Orders"}]},
-        "mail_shared_folders: owner nobody@example.com has no account on this host",
+        "mail_shared_folders: nobody@example.com: owner nobody@example.com has no account on this host",
     ),
     "inbox that is emptied": (
         {"mail_folder_days": {"Trash": 30, "INBOX": 30}},
