@@ -27,7 +27,7 @@ packages=systemd,systemd-sysv,dbus,python3,python3-apt,iproute2,ca-certificates,
 hooks=()
 if [[ $name == world ]]; then
   release=trixie
-  packages+=,bind9,bind9-dnsutils,postfix,postfix-lmdb,dovecot-imapd,dovecot-pop3d,openssl,pebble
+  packages+=,bind9,bind9-dnsutils,isync,postfix,postfix-lmdb,dovecot-imapd,dovecot-pop3d,postgresql,openssl,pebble
   packages+=,opendkim,opendkim-tools,opendmarc,postfix-policyd-spf-python,python3-dkim,python3-authheaders,python3-nacl,python3-spf
   hooks+=(--customize-hook='systemctl --quiet --root="$1" disable named postfix dovecot opendkim opendmarc')
 fi

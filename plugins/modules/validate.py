@@ -48,6 +48,9 @@ options:
   settings:
     description: Arguments of M(courier.mail.settings).
     type: dict
+  shared_folders:
+    description: Arguments of M(courier.mail.shared_folders).
+    type: dict
   smtpaccess:
     description: Arguments of M(courier.mail.smtpaccess).
     type: dict

@@ -338,6 +338,15 @@ REFUSED = {
         {"courier_imap_tls_profile": "NORMAL"},
         "value of courier_imap_tls_profile must be one of: modern, intermediate, got: NORMAL",
     ),
+    "shared folder of nobody": (
+        {"mail_shared_folders": [{"owner": "nobody@example.com", "folder": "Orders"}]},
+        "mail_shared_folders: nobody@example.com: owner nobody@example.com has no account on this host",
+    ),
+    "inbox that is emptied": (
+        {"mail_folder_days": {"Trash": 30, "INBOX": 30}},
+        "mail_folder_days has INBOX: write folders by their names",
+    ),
+    "Trash that is emptied at once": ({"mail_folder_days": {"Trash": 0}}, "mail_folder_days has Trash: write folders"),
     "signature that ClamAV could not read": (
         {"clamav_signatures": {"local.ndb": "Example.Test:0:*:no-hex"}},
         "local.ndb, line 1: 'Example.Test:0:*:no-hex' is not a signature of its kind",

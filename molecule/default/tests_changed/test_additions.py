@@ -51,6 +51,17 @@ class TestPop3s:
         pop3.pass_(site.accounts["bob"].password)
         assert b"Subject:" in b"".join(pop3.top(pop3.stat()[0], 0)[1])
 
+    def test_leaves_mail_to_imap(self, site, stranger, letter, token, eventually):
+        bob = site.accounts["bob"]
+        site.sendmail(letter, WRITER, bob.address)
+        assert eventually(lambda: site.inbox(bob, token))
+        client = stranger.inside(lambda: poplib.POP3_SSL(site.addresses["ipv4"], 995, timeout=60, context=site.trust))
+        client.user(bob.address)
+        client.pass_(bob.password)
+        assert token.encode() in b"".join(client.retr(client.stat()[0])[1])
+        client.quit()
+        assert len(site.inbox(bob, token)) == 1
+
     def test_refuses_a_wrong_password(self, site, pop3):
         pop3.user(site.accounts["bob"].address)
         with pytest.raises(poplib.error_proto):

@@ -115,6 +115,32 @@ def test_a_former_relay_hears_nothing_and_its_login_is_gone(site, faults, letter
     assert site.run("grep -rl a-secret /etc/courier").stdout == ""
 
 
+class TestAFormerSharedFolder:
+    def test_is_its_owner_s_alone(self, site, stranger):
+        for who in ("alice", "bob"):
+            with site.imap(stranger) as imap:
+                imap.login(*site.accounts[who])
+                assert imap.select('"#shared.carol.Orders"')[0] == "NO"
+                assert imap.lsub('""', '"#shared.*"')[1] == [None]
+
+    def test_keeps_its_mail_and_no_rights(self, site, stranger):
+        with site.imap(stranger) as imap:
+            imap.login(*site.accounts["carol"])
+            assert imap.select("INBOX.Orders")[0] == "OK"
+            rights = b" ".join(imap.getacl("INBOX.Orders")[1])
+        assert b"owner" in rights
+        assert b"user=" not in rights
+
+
+def test_trash_is_kept(site):
+    assert 'IMAP_EMPTYTRASH=","' in site.check_output("cat /etc/courier/imapd").splitlines()
+    assert site.run("systemctl is-active courier-mail-expire.timer").stdout.strip() == "inactive"
+    with site.imap(site) as imap:
+        imap.login(*site.accounts["dave"])
+        imap.append("INBOX.Trash", None, None, b"Subject: x\r\n\r\n")
+        assert int(imap.select("INBOX.Trash")[1][0]) > 0
+
+
 def test_lists_in_dns_are_asked_no_more(site, stranger):
     assert "There are no lists" in site.check_output("courier-mail lists")
     for unit in ("courier-mail-lists.timer", "courier-mail-zones.timer", "courier-rbldnsd"):

@@ -50,6 +50,10 @@ _MEANT = {
         "(?:smtp/dsn(?:,authsmtp/dsn)?)?",
         "write smtp/dsn (drop bounces to strangers), smtp/dsn,authsmtp/dsn (to everybody who came by SMTP) or nothing",
     ),
+    "IMAP_EMPTYTRASH": (
+        "[^:,]+:[1-9][0-9]*(?:,[^:,]+:[1-9][0-9]*)*|,",
+        "write folders with days, such as Trash:30,Deleted Items:30, or a comma to keep all; 0 and nothing are one day",
+    ),
 }
 
 

@@ -132,6 +132,11 @@ REFUSED_VALUES = {
         "ESMTPAUTH cannot be 'CRAM-MD5': Courier would take a password before STARTTLS; "
         "leave it empty and write ESMTPAUTH_TLS, which counts on 465 too",
     ),
+    "Trash for a day": (
+        {"IMAP_EMPTYTRASH": ""},
+        "IMAP_EMPTYTRASH cannot be '': write folders with days, such as Trash:30,Deleted Items:30, "
+        "or a comma to keep all; 0 and nothing are one day",
+    ),
     "a source of backscatter that Courier does not know": (
         {"ESMTP_BLOCKBACKSCATTER": "esmtp"},
         "ESMTP_BLOCKBACKSCATTER cannot be 'esmtp': write smtp/dsn (drop bounces to strangers), "
@@ -191,6 +196,11 @@ def test_refuses_what_does_harm_or_nothing(settings, sentence):
 @pytest.mark.parametrize("value", ["", "smtp/dsn", "smtp/dsn,authsmtp/dsn"])
 def test_bounces_can_be_dropped_or_not(value):
     assert lines({"ESMTP_BLOCKBACKSCATTER": value}) == f'ESMTP_BLOCKBACKSCATTER="{value}"\n'
+
+
+@pytest.mark.parametrize("value", ["Trash:30", "Trash:30,Deleted Items:7", ","])
+def test_how_long_folders_keep(value):
+    assert lines({"IMAP_EMPTYTRASH": value}) == f'IMAP_EMPTYTRASH="{value}"\n'
 
 
 def test_lines_of_their_own_for_a_file_to_come():
