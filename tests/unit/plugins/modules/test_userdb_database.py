@@ -76,6 +76,7 @@ def test_who_is_disabled_has_nothing_to_log_in_with(site):
     entry = site["accounts"][0] | {"disabled": True}
     entry |= dict.fromkeys(("hmac_md5", "hmac_sha1", "hmac_sha256", "home", "quota", "name"))
     params = site | {"accounts": [entry | {"courier": []}], "auth_methods": ["PLAIN"], "quota": None}
-    _accounts, text = userdb.plan(params | {"database": None, "forwarder": None, "extensions": {}, "folders": []})
+    params |= {"database": None, "forwarder": None, "inside": [], "extensions": {}, "folders": []}
+    _accounts, text = userdb.plan(params | {"deliverer": "/deliver", "vacation_needs_end": False})
     assert text.startswith("alice@example.com\t")
     assert "pw=" not in text
