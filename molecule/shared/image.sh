@@ -29,7 +29,8 @@ if [[ $name == world ]]; then
   release=trixie
   packages+=,bind9,bind9-dnsutils,postfix,postfix-lmdb,dovecot-imapd,openssl,pebble
   packages+=,opendkim,opendkim-tools,opendmarc,postfix-policyd-spf-python,python3-dkim,python3-authheaders,python3-nacl,python3-spf
-  hooks+=(--customize-hook='systemctl --quiet --root="$1" disable named postfix dovecot opendkim opendmarc')
+  packages+=,postgresql
+  hooks+=(--customize-hook='systemctl --quiet --root="$1" disable named postfix dovecot opendkim opendmarc postgresql')
 fi
 signed="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 
