@@ -91,6 +91,9 @@ options:
         type: list
         elements: str
         default: []
+      account:
+        description: An account that V(authdaemon) must know.
+        type: str
 attributes:
   check_mode:
     support: full
