@@ -20,6 +20,9 @@ UNITS = [
     "clamav-daemon",
     "spamd",
     "fetchmail@idle",
+    "nginx",
+    "courier-autoconfig",
+    "courier-mail-room",
 ]
 # What a secret looks like: keys, hashes of passwords, the provider's password.
 SECRETS = r"BEGIN [A-Z ]*PRIVATE KEY|\$6\$courier\.mail|\$y\$j9T|a-secret-for-the-vault|09eae0fafdb8b11dde53f003"
