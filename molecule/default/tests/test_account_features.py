@@ -205,9 +205,10 @@ class TestAFullMailbox:
         def empty():
             with site.imap(site) as imap:
                 imap.login(*site.accounts["heidi"])
-                imap.select("INBOX")
-                imap.store("1:*", "+FLAGS.SILENT", "\\Deleted")
-                imap.expunge()
+                _ok, (messages,) = imap.select("INBOX")
+                if int(messages):
+                    imap.store("1:*", "+FLAGS.SILENT", "\\Deleted")
+                    imap.expunge()
 
         yield empty
         empty()
