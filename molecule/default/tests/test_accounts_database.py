@@ -84,7 +84,11 @@ def letter(token):
 
 
 def arrived(site, tokens, world):
-    """How often each letter is in Alice's mailbox, the folder Junk included. What was deferred comes again at once."""
+    """How often each letter is in Alice's mailbox, the folder Junk included. What was deferred comes again at once.
+
+    Here as well: while mail for her waits, Courier answers 456 to whoever has more.
+    """
+    site.check_output("courier flush")
     world.check_output("postqueue -f")
     found = site.run("grep -rhoE 'Subject: About [0-9a-f]{32}' /srv/vmail/%s/alice/Maildir", site.domain).stdout
     return [found.count(token) for token in tokens]
