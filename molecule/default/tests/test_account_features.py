@@ -17,7 +17,7 @@ LOCAL = "journalctl --no-pager --output=cat SYSLOG_IDENTIFIER=courierlocal | gre
 def attach(letter, size):
     """So many bytes that no scanner has an opinion of."""
     if size:
-        plans = random.Random(size).randbytes(size)  # noqa: S311 -- only has to be large
+        plans = random.Random(size).randbytes(size)
         letter.add_attachment(plans, maintype="application", subtype="octet-stream", filename="plans.dat")
 
 
