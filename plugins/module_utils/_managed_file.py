@@ -109,11 +109,17 @@ def run(
     module.exit_json(**ensure(module, wanted.files, wanted.databases))
 
 
-def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Database] = ()) -> dict[str, Any]:
+def ensure(
+    module: AnsibleModule,
+    files: Sequence[File],
+    databases: Sequence[Database] = (),
+    accepted_by: Sequence[str] = (),
+) -> dict[str, Any]:
     """Bring files and databases into the state wanted and return what exit_json needs.
 
     Returns changed, diff, files (the paths that changed) and compiled (the databases made anew).
-    Fails the module, with every file as it was before, when a file cannot be written or a compiler refuses.
+    Fails the module, with every file as it was before, when a file cannot be written, a compiler refuses, or the
+    command accepted_by does, which is asked when a file has changed.
     """
     before = {file.path: read(file.path) for file in files}
     differing = [file for file in files if before[file.path] != file.text or not _attributes_match(file)]
@@ -132,7 +138,9 @@ def ensure(module: AnsibleModule, files: Sequence[File], databases: Sequence[Dat
         for file in differing:
             _put(file)
         for database in outdated:
-            _compile(module, database)
+            _ask(module, database.command)
+        if differing and accepted_by:
+            _ask(module, accepted_by)
     except _Refused as refused:
         module.fail_json(msg=f"{refused.what} and {_put_back(module, found, outdated)}: {refused.reason}")
     return result
@@ -200,10 +208,10 @@ def _as_found(file: File, text: str | None) -> File:
     return File(file.path, text, str(seen.st_uid), str(seen.st_gid), stat.S_IMODE(seen.st_mode))
 
 
-def _compile(module: AnsibleModule, database: Database) -> None:
-    program = database.command[0]
+def _ask(module: AnsibleModule, command: Sequence[str]) -> None:
+    program = command[0]
     try:
-        code, stdout, stderr = module.run_command(list(database.command), handle_exceptions=False)
+        code, stdout, stderr = module.run_command(list(command), handle_exceptions=False)
     except OSError as error:
         raise _Refused(f"{program} cannot be run", str(error.strerror)) from error
     if code != 0:
@@ -219,7 +227,7 @@ def _put_back(module: AnsibleModule, found: Sequence[File], outdated: Sequence[D
         return f"putting the old files back failed too ({refused.what}: {refused.reason})"
     for database in outdated:
         with contextlib.suppress(_Refused):  # it has just refused, and keeps its old database
-            _compile(module, database)
+            _ask(module, database.command)
     return "the old files were put back"
 
 

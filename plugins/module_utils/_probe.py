@@ -57,6 +57,8 @@ _TARBABY: Sequence[_Step] = (
     ("DATA", "503"),
     ("QUIT", "221"),
 )
+# A web server: any status will do. Which of its names is meant, TLS says.
+_HEAD: _Step = ("HEAD / HTTP/1.0\r\n", "HTTP/1.")
 # Courier's authentication library: which account has this name? RFC 2606 makes sure that none has.
 _AUTHDAEMON: _Step = ("PRE . login nobody@invalid", "FAIL")
 
@@ -110,7 +112,8 @@ SOCKETS = {
     "fail2ban": "/run/fail2ban/fail2ban.sock",
 }
 DNSBL = "dnsbl"
-PROTOCOLS = (*_TALKS, "tarbaby", *SOCKETS, DNSBL)
+HTTP = "http"
+PROTOCOLS = (*_TALKS, "tarbaby", HTTP, *SOCKETS, DNSBL)
 TLS = {"none": "", "starttls": " STARTTLS", "implicit": ""}
 
 # An endpoint as modules take it; the certificate is the path of a PEM file.
@@ -128,7 +131,7 @@ SPEC = {
     "jails": {"type": "list", "elements": "str", "default": []},
 }
 PORT_REQUIRED = [
-    *(("protocol", protocol, ("port",)) for protocol in (*_TALKS, "tarbaby")),
+    *(("protocol", protocol, ("port",)) for protocol in (*_TALKS, "tarbaby", HTTP)),
     ("protocol", "zdkimfilter", ("domain",)),
     ("protocol", DNSBL, ("port", "domain")),
 ]
@@ -150,7 +153,7 @@ class Endpoint(NamedTuple):
     recognises: bool = False  # a scanner must know the test pattern of its trade
     refuses: Sequence[str] = ()  # messages that a filter must refuse
     signs: bool = False  # a filter must sign what programs of this host send
-    domain: str | None = None  # whose mail zdkimfilter must sign, or the zone of a list
+    domain: str | None = None  # whose mail zdkimfilter must sign, the zone of a list, or the name of a web server
     jails: Sequence[str] = ()  # that fail2ban must have
 
     @property
@@ -162,7 +165,8 @@ class Endpoint(NamedTuple):
             scanner = _SCANNERS.get(self.protocol) if self.recognises else None
             return f"{self.protocol} {self.path}{f' {scanner.name}' if scanner else ''}"
         host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{self.protocol} {host}:{self.port}{TLS[self.tls]}"
+        name = f" {self.domain}" if self.protocol == HTTP and self.domain else ""
+        return f"{self.protocol} {host}:{self.port}{name}{TLS[self.tls]}"
 
 
 def probe(endpoint: Endpoint) -> str:
@@ -258,6 +262,11 @@ def _ask(connection: socket.socket, endpoint: Endpoint) -> str:
     if endpoint.protocol == "tarbaby":
         _converse(connection, _TARBABY)
         return ""
+    if endpoint.protocol == HTTP and endpoint.tls == "none":
+        _converse(connection, [_HEAD])
+        return ""
+    if endpoint.protocol == HTTP:
+        return _secured(connection, endpoint, [_HEAD])
     greeting, hello, offer, starttls, farewell = _TALKS[endpoint.protocol]
     if endpoint.tls == "none":
         _converse(connection, [greeting, hello, farewell])
@@ -268,12 +277,19 @@ def _ask(connection: socket.socket, endpoint: Endpoint) -> str:
             _converse(connection, [farewell])
             raise NoAnswer(f"it should offer {offer}, and does not")
         _converse(connection, [starttls])
+        return _secured(connection, endpoint, [hello, farewell])
+    return _secured(connection, endpoint, [greeting, hello, farewell])
+
+
+def _secured(connection: socket.socket, endpoint: Endpoint, steps: Sequence[_Step]) -> str:
+    """Shake hands, have the conversation, and compare the certificate."""
+    name = endpoint.domain if endpoint.protocol == HTTP else None
     try:
-        secured = context().wrap_socket(connection)
+        secured = context().wrap_socket(connection, server_hostname=name)
     except OSError as error:
         raise NoAnswer(f"it should shake hands for TLS, and there came: {error.strerror or error}") from error
     with secured:
-        _converse(secured, [hello, farewell] if endpoint.tls == "starttls" else [greeting, hello, farewell])
+        _converse(secured, steps)
         served, version = secured.getpeercert(binary_form=True), secured.version()
         with suppress(OSError):  # whether the other side takes leave as politely is its own business
             secured.unwrap()
@@ -289,7 +305,7 @@ def _converse(connection: socket.socket, steps: Sequence[_Step], end: bytes = b"
             if text:
                 stream.write(text.encode() + end)
                 stream.flush()
-            said += _expect(stream, text or "the connection", beginning)
+            said += _expect(stream, text.strip() or "the connection", beginning)
     return "\n".join(said)
 
 

@@ -68,6 +68,13 @@ options:
       - A link in C(/etc/systemd/system) to C(/dev/null) is how systemd masks a unit.
     type: dict
     default: {}
+  accepted_by:
+    description:
+      - A command that is asked when files have changed, such as V([nginx, -t, -q]). If it fails, all files are as they
+        were before, which is also what a daemon finds that is restarted later.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Reports what would change. Owners need not exist yet.
@@ -124,6 +131,7 @@ SPEC: dict[str, Any] = {
     "files": {"type": "list", "elements": "dict", "default": [], "options": _FILE},
     "directories": {"type": "list", "elements": "dict", "default": [], "options": _DIRECTORY},
     "links": {"type": "dict", "default": {}},
+    "accepted_by": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -140,7 +148,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     links = [Link(path, target) for path, target in module.params["links"].items()]
     places = ensure_places(module, [*directories, *links])
-    module.exit_json(**together(places, ensure(module, files)))
+    module.exit_json(**together(places, ensure(module, files, accepted_by=module.params["accepted_by"])))
 
 
 def _mode(one: dict[str, str]) -> int:

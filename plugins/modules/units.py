@@ -53,18 +53,30 @@ options:
               - What is spoken there. V(authdaemon) is asked for an account that no host has, V(clamd) and V(spamd)
                 whether they are there, V(courierfilter) for its verdict on messages, V(srs) for a sender that it must
                 know again, and one that is forged, V(zdkimfilter) for a signature, V(fail2ban) for bans that reach
-                the firewall and are taken back, V(tarbaby) to take a message, which it must not, and V(dnsbl), a name
-                server, for the test points of a list.
+                the firewall and are taken back, V(tarbaby) to take a message, which it must not, V(dnsbl), a name
+                server, for the test points of a list, and V(http), a web server, for anything.
             type: str
             choices:
-              [smtp, imap, pop3, tarbaby, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban, dnsbl]
+              - smtp
+              - imap
+              - pop3
+              - tarbaby
+              - http
+              - authdaemon
+              - clamd
+              - spamd
+              - courierfilter
+              - srs
+              - zdkimfilter
+              - fail2ban
+              - dnsbl
             required: true
           address:
             description: The address, IPv4 or IPv6.
             type: str
             default: 127.0.0.1
           port:
-            description: The port; needed by V(smtp), V(imap), V(pop3), V(tarbaby) and V(dnsbl).
+            description: The port; needed by V(smtp), V(imap), V(pop3), V(tarbaby), V(http) and V(dnsbl).
             type: int
           tls:
             description:
@@ -108,6 +120,7 @@ options:
                 signature must verify with the record that is beside the key, and where DNS publishes that,
                 zdkimfilter must verify it too, and refute it when the text has changed.
               - The zone of V(dnsbl).
+              - The name by which V(http) is called within TLS.
             type: str
           jails:
             description: Jails that V(fail2ban) must have.

@@ -75,6 +75,18 @@ def priority(profile: str) -> str:
     return PROFILES[profile]
 
 
+def nginx(profile: str) -> dict[str, str]:
+    """The settings of nginx for a profile. OpenSSL's own suites of TLS 1.3 are those of the guideline."""
+    priority(profile)
+    configuration = CONFIGURATIONS[profile]
+    settings = {
+        "ssl_protocols": " ".join(configuration.tls_versions),
+        "ssl_ecdh_curve": ":".join(configuration.tls_curves),
+        "ssl_prefer_server_ciphers": "on" if configuration.server_preferred_order else "off",
+    }
+    return settings | ({"ssl_ciphers": ":".join(configuration.ciphers)} if configuration.ciphers else {})
+
+
 def cut_off(file: str, settings: Mapping[str, object], versions: Collection[str]) -> str | None:
     """Who cannot use the TLS that a file offers to strangers, as a warning. Versions are those that GnuTLS names."""
     if file not in _STRANGERS or settings.get("ADDRESS") == "127.0.0.1" or set(versions) != {"TLS1.3"}:

@@ -44,6 +44,7 @@ TARBABY = {
     "DATA": "503 5.5.1 There are no recipients\r\n",
     "QUIT": "221 Bye\r\n",
 }
+HTTP = {"": "", "HEAD / HTTP/1.0": "HTTP/1.1 404 Not Found\r\n"}
 AUTHDAEMON = {"": "", "PRE . login nobody@invalid": "FAIL\n"}
 HANDSHAKES = ("STARTTLS", "2 STARTTLS", "STLS")
 
@@ -416,6 +417,7 @@ def test_every_protocol_is_tested():
         "srs",
         "fail2ban",
         "tarbaby",
+        "http",
     } == set(PROTOCOLS)
     assert {row[:2] for row in ANSWERED.values()} == {(name, tls) for name in _probe._TALKS for tls in _probe.TLS}
 
@@ -434,6 +436,36 @@ def test_takes_leave_where_starttls_is_not_offered(plain):
     with daemon(Endpoint(protocol, tls="starttls"), without) as (endpoint, heard):
         refusal(endpoint)
     assert heard == said
+
+
+def test_a_web_server_answers():
+    with daemon(Endpoint("http"), HTTP) as (endpoint, heard):
+        assert probe(endpoint) == f"http 127.0.0.1:{endpoint.port}"
+    assert heard == ["HEAD / HTTP/1.0"]
+
+
+@pytest.mark.parametrize("name", ["autoconfig.example.com", "mx1.example.com"])
+def test_a_web_server_is_called_by_its_name(tmp_path, name):
+    asked = []
+    context = serving(tmp_path).context
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with daemon(Endpoint("http", tls="implicit", domain=name), HTTP, context) as (endpoint, _heard):
+        assert probe(endpoint) == f"http 127.0.0.1:{endpoint.port} {name} TLSv1.3"
+    assert asked == [name]
+
+
+def test_a_web_server_with_another_certificate_is_none(served, tmp_path):
+    other = serving(tmp_path)
+    wanted = Endpoint("http", tls="implicit", domain="mx1.example.com", certificate=other.certificate)
+    with daemon(wanted, HTTP, served.context) as (endpoint, _heard):
+        assert "and serves" in refusal(endpoint)
+
+
+def test_what_is_no_web_server_is_none():
+    with daemon(Endpoint("http"), HTTP | {"HEAD / HTTP/1.0": "220 mx1.example.com\r\n"}) as (endpoint, _heard):
+        assert refusal(endpoint) == (
+            "HEAD / HTTP/1.0 should be answered with HTTP/1., and there came '220 mx1.example.com'"
+        )
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])

@@ -79,3 +79,22 @@ def test_refuses_to_put_a_link_in_the_place_of_something_else(tmp_path):
     assert answer["failed"]
     assert "cannot be made" in answer["msg"]
     assert (tmp_path / "unit").read_text() == "[Unit]\n"
+
+
+@pytest.mark.parametrize(("command", "left"), [("true", "two\n"), ("false", "one\n")])
+def test_a_command_accepts_what_has_changed_or_all_is_as_before(tmp_path, command, left):
+    path = tmp_path / "text"
+    path.write_text("one\n")
+    wanted = [{"path": str(path), "content": "two\n", **ME}, {"path": str(tmp_path / "new"), "content": "", **ME}]
+    answer = run_module(files, files=wanted, accepted_by=[command])
+    assert bool(answer.get("failed")) == (command == "false")
+    assert path.read_text() == left
+    assert (tmp_path / "new").exists() == (command == "true")
+
+
+def test_a_command_is_not_asked_about_what_it_knows(tmp_path):
+    path = tmp_path / "text"
+    wanted = [{"path": str(path), "content": "one\n", **ME}]
+    run_module(files, files=wanted)
+    assert not run_module(files, files=wanted, accepted_by=["false"]).get("failed")
+    assert run_module(files, check=True, files=[{**wanted[0], "content": "two\n"}], accepted_by=["false"])["changed"]
