@@ -156,7 +156,8 @@ COPIES: Sequence[Copy] = (
         [
             Change(
                 'src="javascript:false" frameborder="0"',
-                'sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox" src="about:blank" frameborder="0"',
+                'sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox" '
+                'src="about:blank" frameborder="0"',
             )
         ],
     ),
@@ -236,7 +237,7 @@ def conf(host: str, contact: str, backend: Mapping[str, Any], settings: Mapping[
         "secret_key": Php(f"trim(file_get_contents({php(SECRET)}))"),
         "umask": 0o77,
         "testdisable": True,
-        "tmpdir": f"{STATE}/tmp",
+        "tmpdir": f"{STATE}/tmp",  # noqa: S108  its own
         "use_ssl": 1,
         "server": {"name": host, "port": 443},
         "urls": {"token_lifetime": 30, "hmac_lifetime": 30, "pretty": False},
@@ -451,7 +452,8 @@ def check(params: Mapping[str, Any]) -> None:
         )
     if not _ADDRESS.fullmatch(params["contact"] or ""):
         raise HordeError(
-            f"horde_contact is {params['contact']!r}, which is no address; write mail_contact, such as postmaster@example.com"
+            f"horde_contact is {params['contact']!r}, which is no address; write mail_contact, such as "
+            "postmaster@example.com"
         )
     if not params["backends"]:
         raise HordeError(
@@ -475,7 +477,7 @@ def _check_backend(one: Mapping[str, Any]) -> None:
             f"horde_backends: name {one['name']!r} is not in small letters and digits; write one such as mail"
         )
     for key in ("host", "smtp_host", "domain"):
-        if one[key] and not _HOST.fullmatch(one[key]):
+        if not _HOST.fullmatch(one[key]) and (one[key] or key != "smtp_host"):
             raise HordeError(
                 f"horde_backends: {key} of {one['name']} is {one[key]!r}, which is no full name, and certificates are "
                 "for names; write one such as mx1.example.com"

@@ -47,13 +47,13 @@ def _asked(whom: str, talk: Callable[[], str]) -> str:
         return talk()
     except ssl.SSLCertVerificationError as error:
         raise NotServed(
-            f"the webmail does not trust {whom}: {error.verify_message}; have a certificate for that name there, or say "
-            "with horde_ca_file whose certificates are good"
+            f"the webmail does not trust {whom}: {error.verify_message}; have a certificate for that name there, or "
+            "say with horde_ca_file whose certificates are good"
         ) from error
     except (OSError, imaplib.IMAP4.error, smtplib.SMTPException) as error:
         raise NotServed(
-            f"the webmail cannot reach {whom}: {getattr(error, 'strerror', None) or error}; open the way from this host, or "
-            "name another server in horde_backends"
+            f"the webmail cannot reach {whom}: {getattr(error, 'strerror', None) or error}; open the way from this "
+            "host, or name another server in horde_backends"
         ) from error
 
 
@@ -91,7 +91,7 @@ def login_page(name: str, certificate: str, address: tuple[str, int] = ("127.0.0
         raise NotServed(f"the webmail does not answer as {name}: {error}") from error
     if answer.status != http.client.OK or 'name="horde_pass"' not in page:
         raise NotServed(
-            f"the webmail answers {answer.status} {answer.reason} and shows no login page; journalctl -u courier-horde -t HORDE "
-            "says why"
+            f"the webmail answers {answer.status} {answer.reason} and shows no login page; "
+            "journalctl -u courier-horde -t HORDE says why"
         )
     return f"{answer.status} {answer.reason}"
