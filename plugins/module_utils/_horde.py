@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 
 STATE = "/var/lib/courier-horde"
 OVERLAY = "/usr/local/share/courier-horde"
+NARROW = f"{OVERLAY}/narrow.css"
 SECRET = "/etc/courier-horde/secret"  # noqa: S105  its path
-# The files that are made of arguments: Horde's conf.php, its registry, and of IMP conf.php, mail servers, preferences.
+# The files that are made of arguments: Horde's conf.php, its registry, and of IMP conf.php, mail servers,
+# what is shown within a letter, preferences.
 CONFIGURATION = (
     "/etc/horde/horde/conf.php",
     "/etc/horde/horde/registry.d/50-courier-mail.php",
     "/etc/horde/imp/conf.php",
     "/etc/horde/imp/backends.local.php",
+    "/etc/horde/imp/mime_drivers.local.php",
     "/etc/horde/imp/prefs.local.php",
 )
 
@@ -90,6 +93,10 @@ _STRICT_COOKIE = """            [
             ]
         );"""
 
+_NARROW_VIEW = f"""            $this->addMetaTag('viewport', 'width=device-width, initial-scale=1', false);
+            $this->addStylesheet('{NARROW}', '/horde/narrow.css');
+"""
+
 COPIES: Sequence[Copy] = (
     # ReflectionMethod takes no null since PHP 8; the window to compose in asks for one.
     Copy(
@@ -149,6 +156,22 @@ COPIES: Sequence[Copy] = (
     ),
     # The key to the password in the session.
     Copy("Horde_Secret", "/usr/share/php/Horde/Secret.php", [Change(_COOKIE, _STRICT_COOKIE)]),
+    # Horde's view for desks says nothing to phones, which then show it as small as a desk's. What is different in a
+    # narrow window, a style sheet of ours says.
+    Copy(
+        "Horde_PageOutput",
+        "/usr/share/php/Horde/PageOutput.php",
+        [
+            Change(
+                "        case $registry::VIEW_BASIC:\n            $this->_addBasicScripts();",
+                f"        case $registry::VIEW_BASIC:\n{_NARROW_VIEW}            $this->_addBasicScripts();",
+            ),
+            Change(
+                "        case $registry::VIEW_DYNAMIC:\n            $this->ajax = true;",
+                f"        case $registry::VIEW_DYNAMIC:\n{_NARROW_VIEW}            $this->ajax = true;",
+            ),
+        ],
+    ),
     # What a letter brings must run no script, whatever the filter missed.
     Copy(
         "IMP_Mime_Viewer_Html",
@@ -439,6 +462,12 @@ foreach (array_keys($this->applications) as $name) {
     }
 }
 $this->applications['horde']['initial_page'] = 'imp/';
+"""
+
+# Letters of HTML alone would be shown in another window only.
+SHOWN = """<?php
+// Written by Ansible (courier.mail.horde).
+$mime_drivers['html']['inline'] = true;
 """
 
 

@@ -160,6 +160,7 @@ def plan(params: dict[str, Any]) -> Files:
         _horde.REGISTRY,
         _horde.imp_conf(params["attachment_limit"], len(backends) > 1, params["imp_settings"]),
         _horde.backends(backends),
+        _horde.SHOWN,
         _horde.prefs(params["preferences"]),
     ]
     files = [File(path, text, "root", GROUP) for path, text in zip(_horde.CONFIGURATION, texts, strict=True)]
