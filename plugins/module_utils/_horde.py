@@ -97,6 +97,20 @@ _NARROW_VIEW = f"""            $this->addMetaTag('viewport', 'width=device-width
             $this->addStylesheet('{NARROW}', '/horde/narrow.css');
 """
 
+# Of a style, only what Horde blocks by itself may fetch; of other elements than those that it looks at, nothing.
+_FETCHING = r"""        if (!in_array($tag, ['a', 'area', 'body', 'img', 'input', 'link', 'table', 'td'])) {
+            foreach (iterator_to_array($node->attributes) as $val) {
+                if ($val->name != 'style' && preg_match('~//|url\s*\(|\x5c~i', $val->value)) {
+                    $node->removeAttributeNode($val);
+                }
+            }
+        }
+        if ($node->hasAttribute('style')) {
+            $style = $node->getAttribute('style');
+            if (preg_match('/content:|(src|image|image-set)\s*\(|\x5c/i', $style)
+                || preg_match_all('/url\s*\(/i', $style) > preg_match_all(self::CSS_BG_PREG, $style)) {
+"""
+
 COPIES: Sequence[Copy] = (
     # ReflectionMethod takes no null since PHP 8; the window to compose in asks for one.
     Copy(
@@ -172,7 +186,14 @@ COPIES: Sequence[Copy] = (
             ),
         ],
     ),
-    # What a letter brings must run no script, whatever the filter missed.
+    # The editor for letters in HTML is of 2011, and nobody mends it.
+    Copy(
+        "IMP_Auth",
+        "/usr/share/horde/imp/lib/Auth.php",
+        [Change("$injector->getInstance('Horde_Editor')->supportedByBrowser()", "false")],
+    ),
+    # What a letter brings must run no script, whatever the filter missed. And before somebody asks for images it must
+    # call nobody: Horde blocks images, backgrounds, and sheets that say their type, but much else can fetch.
     Copy(
         "IMP_Mime_Viewer_Html",
         "/usr/share/horde/imp/lib/Mime/Viewer/Html.php",
@@ -181,7 +202,27 @@ COPIES: Sequence[Copy] = (
                 'src="javascript:false" frameborder="0"',
                 'sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox" '
                 'src="about:blank" frameborder="0"',
-            )
+            ),
+            Change(
+                "            switch (Horde_String::lower($node->getAttribute('type'))) {\n"
+                "            case 'text/css':\n"
+                "                $this->_imptmp['style'][] = str_replace(",
+                "            switch ('text/css') {\n"
+                "            case 'text/css':\n"
+                "                $this->_imptmp['style'][] = str_replace(",
+            ),
+            Change(
+                "        $css_text = $this->_parseCss($css, false);\n",
+                "        $css_text = $this->_parseCss($css, false);\n"
+                "        if (preg_match('/(url|src|image|image-set)\\s*\\(|@import|\\x5c/i', $css_text)) {\n"
+                "            $css_text = '';\n"
+                "        }\n",
+            ),
+            Change(
+                "        if ($node->hasAttribute('style')) {\n"
+                "            if (strpos($node->getAttribute('style'), 'content:') !== false) {\n",
+                _FETCHING,
+            ),
         ],
     ),
 )
@@ -429,6 +470,9 @@ _PREFS: Mapping[str, tuple[object, bool]] = {
     "spam_folder": ("Junk", True),
     "trash_folder": ("Trash", False),
     "use_trash": (1, False),
+    # The newest first, and the list begins with them.
+    "sortdir": (1, False),
+    "mailbox_start": (3, False),
     "delete_spam_after_report": (2, True),
     "move_innocent_after_report": (1, True),
     "compose_html": (0, True),
