@@ -98,7 +98,7 @@ _NARROW_VIEW = f"""            $this->addMetaTag('viewport', 'width=device-width
 """
 
 # Of a style, only what Horde blocks by itself may fetch; of other elements than those that it looks at, nothing.
-_FETCHING = r"""        if (!in_array($tag, ['a', 'area', 'body', 'img', 'input', 'link', 'table', 'td'])) {
+_FETCHING = r"""        if (!in_array($tag, ['a', 'area', 'img', 'input', 'link'])) {
             foreach (iterator_to_array($node->attributes) as $val) {
                 if ($val->name != 'style' && preg_match('~//|url\s*\(|\x5c~i', $val->value)) {
                     $node->removeAttributeNode($val);
@@ -242,11 +242,13 @@ def changed(copy: Copy, text: str) -> str:
 
 def prepended(copies: Sequence[Copy] = COPIES, overlay: str = OVERLAY) -> str:
     """What PHP reads before anything of Horde."""
-    places = {copy.name: f"{overlay}/{copy.path}" for copy in copies}
+    # Horde does not always write a class in the same way: it is imp_Mime_Viewer_html, too.
+    places = {copy.name.lower(): f"{overlay}/{copy.path}" for copy in copies}
     return (
         f"<?php\n// Written by Ansible (courier.mail.horde).\n{_EACH}"
         "spl_autoload_register(static function ($class) {\n"
         f"    static $copies = {php(places, 1)};\n"
+        "    $class = strtolower($class);\n"
         "    if (isset($copies[$class])) {\n        require $copies[$class];\n    }\n});\n"
     )
 

@@ -133,4 +133,4 @@ def test_a_place_that_is_not_as_it_was_is_refused(text):
 def test_php_loads_every_copy_before_the_package():
     text = _horde.prepended()
     for copy in _horde.COPIES:
-        assert f"{php(copy.name)} => '/usr/local/share/courier-horde/{copy.path}'" in text
+        assert f"{php(copy.name.lower())} => '/usr/local/share/courier-horde/{copy.path}'" in text
