@@ -186,12 +186,6 @@ COPIES: Sequence[Copy] = (
             ),
         ],
     ),
-    # The editor for letters in HTML is of 2011, and nobody mends it.
-    Copy(
-        "IMP_Auth",
-        "/usr/share/horde/imp/lib/Auth.php",
-        [Change("$injector->getInstance('Horde_Editor')->supportedByBrowser()", "false")],
-    ),
     # What a letter brings must run no script, whatever the filter missed. And before somebody asks for images it must
     # call nobody: Horde blocks images, backgrounds, and sheets that say their type, but much else can fetch.
     Copy(

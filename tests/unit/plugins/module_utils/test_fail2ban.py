@@ -158,10 +158,15 @@ def test_nothing_leads_into_the_jail_of_the_proof():
         assert failures("proof", line) == []
 
 
+# The same on both releases.
+HORDE = (
+    'mx1 HORDE[50]: [{}] FAILED LOGIN for {} to {} (198.51.100.9) [pid 50 on line 191 of "/usr/share/horde/login.php"]'
+)
+
+
 def test_horde_says_it_once():
-    line = 'mx1 HORDE[50]: [{}] FAILED LOGIN for alice@example.com to {} (198.51.100.9) [pid 50 on line 191 of "/usr/share/horde/login.php"]'
-    assert failures("", line.format("horde", "horde"), "courier-horde.conf") == [ALICE]
-    assert failures("", line.format("imp", "{localhost:143}"), "courier-horde.conf") == []
+    assert failures("", HORDE.format("horde", "alice@example.com", "horde"), "courier-horde.conf") == [ALICE]
+    assert failures("", HORDE.format("imp", "alice@example.com", "{localhost:143}"), "courier-horde.conf") == []
 
 
 @pytest.mark.parametrize(
@@ -174,7 +179,7 @@ def test_horde_says_it_once():
     ],
 )
 def test_a_name_at_horde_bans_nobody_else(name):
-    line = f'mx1 HORDE[50]: [horde] FAILED LOGIN for {name} to horde (198.51.100.9) [pid 50 on line 191 of "/usr/share/horde/login.php"]'
+    line = HORDE.format("horde", name, "horde")
     assert [address for address, *_rest in failures("", line, "courier-horde.conf")] == ["198.51.100.9"]
 
 
