@@ -26,7 +26,8 @@ options:
             firewall and are taken back, V(tarbaby) to take a message, which it must not, and V(dnsbl), a name server,
             for the test points of a list.
         type: str
-        choices: [smtp, imap, pop3, tarbaby, http, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban, dnsbl]
+        choices:
+          [smtp, imap, pop3, tarbaby, http, authdaemon, clamd, spamd, courierfilter, srs, zdkimfilter, fail2ban, dnsbl]
         required: true
       address:
         description: The address, IPv4 or IPv6.
