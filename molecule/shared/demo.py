@@ -9,6 +9,7 @@ import argparse
 import imaplib
 import json
 import smtplib
+import socket
 import ssl
 import subprocess
 import sys
@@ -24,10 +25,11 @@ import docker
 
 HOST = "mail.example.com"
 CONTAINER = f"courier-demo-{HOST}"
+WEBMAIL = "webmail.example.com"
 FOREIGN = "courier-demo-mx.example.net"
 STRANGER = "mailbox@example.net"
 CACHE = Path(__file__).parents[2] / ".cache/demo"
-PORTS = {"smtp": 25, "submission": 587, "smtps": 465, "imap": 143, "imaps": 993}
+PORTS = {"smtp": 25, "submission": 587, "smtps": 465, "imap": 143, "imaps": 993, "https": 443}
 PATIENCE = 30.0  # seconds until a message counts as lost
 
 
@@ -53,6 +55,8 @@ def info() -> dict[str, object]:
         "ports": PORTS,
         "accounts": [account._asdict() for account in accounts()],
         "ca": str(certificate()),
+        # Under this name only, which nobody but the demo's own DNS knows: have it in /etc/hosts with the first address.
+        "webmail": f"https://{WEBMAIL}/",
     }
 
 
@@ -92,6 +96,15 @@ class Demo:
 
     def sendmail(self, container: str, message: EmailMessage) -> None:
         run(container, "/usr/sbin/sendmail", "-f", message["From"], message["To"], stdin=message.as_string())
+
+    def webmail(self) -> bool:
+        """Whether the webmail shows a page to log in at."""
+        with self.tls.wrap_socket(
+            socket.create_connection((self.address, PORTS["https"]), PATIENCE), server_hostname=WEBMAIL
+        ) as connection:
+            connection.sendall(f"GET /horde/login.php HTTP/1.0\r\nHost: {WEBMAIL}\r\n\r\n".encode())
+            with connection.makefile("rb") as stream:
+                return b'name="horde_pass"' in stream.read()
 
     def in_mailbox(self, account: Account, token: str) -> bool:
         with NamedImap(self.address, PORTS["imaps"], ssl_context=self.tls, timeout=PATIENCE) as session:
@@ -183,11 +196,16 @@ def main() -> int:
     failed = 0
     line = "{:<24}{:<24}{:<26}{:<12}{:>7}"
     print("\n" + line.format("direction", "from", "to", "result", "seconds"))
-    for row in rows(Demo()):
+    demo = Demo()
+    for row in rows(demo):
         result, seconds = outcome(row)
         failed += result != "arrived"
         print(line.format(row.direction, row.sender, row.recipient, result, f"{seconds:.1f}"), flush=True)
-    print()
+    start = time.monotonic()
+    served = demo.webmail()
+    failed += not served
+    result = "shown" if served else "failed"
+    print(line.format("webmail", "a browser", WEBMAIL, result, f"{time.monotonic() - start:.1f}") + "\n")
     if failed:
         print(
             f"{failed} of the rows failed. What the host says: docker exec {CONTAINER} journalctl -n 100",

@@ -158,10 +158,29 @@ def test_nothing_leads_into_the_jail_of_the_proof():
         assert failures("proof", line) == []
 
 
+# The same on both releases.
+HORDE = (
+    'mx1 HORDE[50]: [{}] FAILED LOGIN for {} to {} (198.51.100.9) [pid 50 on line 191 of "/usr/share/horde/login.php"]'
+)
+
+
 def test_horde_says_it_once():
-    line = 'mx1 HORDE[50]: [{}] FAILED LOGIN for alice@example.com (198.51.100.9) to {} [pid 50 on line 9 of "/x.php"]'
-    assert failures("", line.format("horde", "horde"), "courier-horde.conf") == [ALICE]
-    assert failures("", line.format("imp", "{localhost:143}"), "courier-horde.conf") == []
+    assert failures("", HORDE.format("horde", "alice@example.com", "horde"), "courier-horde.conf") == [ALICE]
+    assert failures("", HORDE.format("imp", "alice@example.com", "{localhost:143}"), "courier-horde.conf") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alice@example.com to horde (203.0.113.9)",
+        'alice@example.com to horde (203.0.113.9) [pid 1 on line 1 of "x"]',
+        'alice@example.com to horde (203.0.113.9) [pid 1 on line 1 of "',
+        "alice@example.com (203.0.113.9) to horde",
+    ],
+)
+def test_a_name_at_horde_bans_nobody_else(name):
+    line = HORDE.format("horde", name, "horde")
+    assert [address for address, *_rest in failures("", line, "courier-horde.conf")] == ["198.51.100.9"]
 
 
 LONG = "somebody.with.a.very.long.name.indeed@mail.department.example.com"
