@@ -25,7 +25,7 @@ SUFFIXES = "/usr/share/publicsuffix/public_suffix_list.dat"
 LIBRARIES = ("authres", "publicsuffix2")
 MOST_PARTS = 50
 _MOST_FIELDS = 1000
-_CLIENT = re.compile(r"^from\s.*?\[(?:::ffff:)?([0-9A-Fa-f.:]+)\]\)?", re.DOTALL)
+_ADDRESSES = re.compile(r"\[([0-9A-Fa-f:.]+)\]")
 _PROVES = {"dkim": ("header", "d"), "dmarc": ("header", "from"), "spf": ("smtp", "mailfrom")}
 
 
@@ -134,9 +134,9 @@ def _believed(message: Message, settings: Settings) -> Iterator[list[tuple[str, 
     servers, relays = settings.servers(), settings.relaying()
     for name, value in fields(message):
         if name == "received":
-            client = _CLIENT.match(value)
-            at = address(client[1]) if client else ""
-            if not at or not any(within(at, network) for network in relays):
+            # The client says what he is called, and may say [192.0.2.1]: what Courier saw stands there too.
+            found = [address(one) for one in _ADDRESSES.findall(value)]
+            if not found or not all(any(at and within(at, network) for network in relays) for at in found):
                 return
         elif name == "authentication-results":
             yield _passed(value, servers)
