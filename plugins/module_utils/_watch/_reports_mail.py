@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import codecs
 import email
 import email.policy
 import functools
@@ -22,7 +23,8 @@ from ._reports_text import Refused, address, domain, text
 
 # Debian's, which it keeps up to date; elsewhere the one that publicsuffix2 has.
 SUFFIXES = "/usr/share/publicsuffix/public_suffix_list.dat"
-LIBRARIES = ("authres", "publicsuffix2")
+LIBRARIES = ("authres", "publicsuffix2", "email.feedparser")
+_CODECS = ("ascii", "idna", "iso-8859-1", "utf-8-sig", "utf-16")
 MOST_PARTS = 50
 _MOST_FIELDS = 1000
 _ADDRESSES = re.compile(r"\[([0-9A-Fa-f:.]+)\]")
@@ -115,6 +117,8 @@ def prepare() -> None:
     """Load what is needed, so that its absence is a mistake of the host and not of a message. Raises ImportError."""
     for name in LIBRARIES:
         importlib.import_module(name)
+    for name in _CODECS:  # Python loads each when it is first wanted, which may be when files are out of reach
+        codecs.lookup(name)
     organisation("example.com")
 
 

@@ -124,7 +124,7 @@ def apart(read: Callable[[], list[Outcome]], settings: Settings) -> list[Outcome
 
 
 def _confine(settings: Settings) -> None:
-    with open("/proc/self/statm", encoding="ascii") as stream:
+    with open("/proc/self/statm", "rb") as stream:
         now = int(stream.read().split()[0]) * resource.getpagesize()
     most = now + settings.memory * _MIB
     resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -68,15 +68,17 @@ def test_names_differ():
         registrations.read([ENTRY, ENTRY], TODAY)
 
 
+URL = "https://example.net/fbl"
+RENEW = f"renew it, or see that it still works, at {URL}"
 STATES = {
     "far away": (entry(due="2027-11-26"), "well", 365, "it works; it is due in 365 days"),
-    "soon": (entry(due="2026-11-27"), "soon", 1, "renew it, or see that it still works, at https://example.net/fbl: it is due in 1 day"),
-    "today": (entry(due="2026-11-26"), "soon", 0, "renew it, or see that it still works, at https://example.net/fbl: it is due in 0 days"),
-    "too late": (entry(due="2026-11-25"), "late", -1, "renew it, or see that it still works, at https://example.net/fbl: it was due 1 day ago"),
+    "soon": (entry(due="2026-11-27"), "soon", 1, f"{RENEW}: it is due in 1 day"),
+    "today": (entry(due="2026-11-26"), "soon", 0, f"{RENEW}: it is due in 0 days"),
+    "too late": (entry(due="2026-11-25"), "late", -1, f"{RENEW}: it was due 1 day ago"),
     "no day": (entry(), "well", None, "it works"),
     "expired": (entry(state="expired"), "late", None, "it has expired; sign up again at https://example.net/fbl"),
-    "wanted": (entry(state="wanted", applied=None, due="2026-11-20"), "late", -6, "sign up at https://example.net/fbl: it was due 6 days ago"),
-    "applied for": (entry(state="applied", due="2026-12-01"), "soon", 5, "ask what became of it at https://example.net/fbl: it is due in 5 days"),
+    "wanted": (entry(state="wanted", applied=None, due="2026-11-20"), "late", -6, f"sign up at {URL}: it was due 6 days ago"),
+    "applied for": (entry(state="applied", due="2026-12-01"), "soon", 5, f"ask what became of it at {URL}: it is due in 5 days"),
 }  # fmt: skip
 
 
