@@ -77,8 +77,8 @@ STATES = {
     "too late": (entry(due="2026-11-25"), "late", -1, f"{RENEW}: it was due 1 day ago"),
     "no day": (entry(), "well", None, "it works"),
     "expired": (entry(state="expired"), "late", None, "it has expired; sign up again at https://example.net/fbl"),
-    "wanted": (entry(state="wanted", applied=None, due="2026-11-20"), "late", -6, f"sign up at {URL}: it was due 6 days ago"),
-    "applied for": (entry(state="applied", due="2026-12-01"), "soon", 5, f"ask what became of it at {URL}: it is due in 5 days"),
+    "wanted": (entry(state="wanted", applied=None, due="2026-11-20"), "late", -6, f"sign up at {URL}: it was due 6 days ago"),  # noqa: E501
+    "applied for": (entry(state="applied", due="2026-12-01"), "soon", 5, f"ask what became of it at {URL}: it is due in 5 days"),  # noqa: E501
 }  # fmt: skip
 
 
