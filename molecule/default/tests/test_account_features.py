@@ -37,6 +37,7 @@ def write(site, foreign, letter, writer):
             if value is not None:
                 letter[name.replace("_", "-")] = value
         if body:
+            letter.clear_content()
             letter.set_content(body)
         attach(letter, plans)
         with site.call(foreign, 25) as smtp:
