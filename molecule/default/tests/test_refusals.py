@@ -307,7 +307,12 @@ REFUSED = {
         "value of certificates_acme_challenge must be one of: standalone, webroot",
     ),
     "ACME with a web server and no directory": (
-        {"certificates_source": "acme", "certificates_acme_challenge": "webroot"},
+        {
+            "certificates_source": "acme",
+            "certificates_acme_challenge": "webroot",
+            "mail_autoconfig": False,
+            "mail_mta_sts": {},
+        },
         "write it as certificates_acme_webroot, such as /var/www/html",
     ),
     "ACME with a directory that is not there": (
@@ -315,6 +320,9 @@ REFUSED = {
             "certificates_source": "acme",
             "certificates_acme_challenge": "webroot",
             "certificates_acme_webroot": "/srv/nothing",
+            # Where the web server is ours, so is the directory.
+            "mail_autoconfig": False,
+            "mail_mta_sts": {},
         },
         "certificates_acme_webroot is /srv/nothing, and this host has no such directory",
     ),
