@@ -12,7 +12,9 @@ from typing import Any
 
 from . import (
     __main__,
+    _alarm_send,
     _alarm_settings,
+    _alarm_state,
     _found,
     _parts,
     _places,
@@ -28,7 +30,11 @@ from . import (
     _reports_tls,
     _reports_unpack,
     _settings,
+    _trace_journal,
+    _trace_lines,
+    _trace_story,
     alarm,
+    findings,
     reports,
 )
 from ._settings import SettingsError, build
@@ -40,7 +46,9 @@ SETTINGS: dict[str, type[Any]] = {
 
 _MODULES: tuple[ModuleType, ...] = (
     __main__,
+    _alarm_send,
     _alarm_settings,
+    _alarm_state,
     _found,
     _parts,
     _places,
@@ -56,7 +64,11 @@ _MODULES: tuple[ModuleType, ...] = (
     _reports_tls,
     _reports_unpack,
     _settings,
+    _trace_journal,
+    _trace_lines,
+    _trace_story,
     alarm,
+    findings,
     reports,
 )
 
