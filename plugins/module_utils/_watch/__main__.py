@@ -15,12 +15,13 @@ from ._places import Unfit, become
 COMMANDS = {
     "alarm": "alarm",
     "findings": "findings",
+    "look": "look",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
 }
 # Those that need root, and the one that becomes the owner of what it reads. All others become the user of the watch.
-AS_STARTED = ("take",)
+AS_STARTED = ("look", "take")
 USAGE, UNAVAILABLE = 64, 69  # sysexits.h
 
 

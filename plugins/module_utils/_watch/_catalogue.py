@@ -16,8 +16,10 @@ from . import (
     _alarm_settings,
     _alarm_state,
     _found,
+    _host_settings,
     _parts,
     _places,
+    _queue,
     _registrations,
     _reports_arf,
     _reports_dmarc,
@@ -35,6 +37,8 @@ from . import (
     _trace_story,
     alarm,
     findings,
+    host,
+    look,
     reports,
 )
 from ._settings import SettingsError, build
@@ -42,6 +46,7 @@ from ._settings import SettingsError, build
 # What the settings of a part are, by its name, which is that of the file in /etc/courier-mail-watch too.
 SETTINGS: dict[str, type[Any]] = {
     "alarm": _alarm_settings.Settings,
+    "host": _host_settings.Settings,
 }
 
 _MODULES: tuple[ModuleType, ...] = (
@@ -50,8 +55,10 @@ _MODULES: tuple[ModuleType, ...] = (
     _alarm_settings,
     _alarm_state,
     _found,
+    _host_settings,
     _parts,
     _places,
+    _queue,
     _registrations,
     _reports_arf,
     _reports_dmarc,
@@ -69,6 +76,8 @@ _MODULES: tuple[ModuleType, ...] = (
     _trace_story,
     alarm,
     findings,
+    host,
+    look,
     reports,
 )
 
