@@ -75,7 +75,7 @@ def line(message: Message, outcome: Outcome) -> str:
 def header(message: Message) -> str:
     """The line with what people look for a message by. Where not all has room, what is last gives way."""
     entry: dict[str, object] = {"id": message.id, "message_id": _first(message, "message-id")[:ID_SHOWN]}
-    entry["tls"] = _tls(message)
+    entry |= {"client": message.client, "tls": _tls(message)}
     people = {
         "from": _addresses(message, "from"),
         # As the filters' own line has it, where it can be found.

@@ -14,6 +14,7 @@ COMMANDS = {
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
+    "trace": "trace",
 }
 USAGE = 64  # sysexits.h
 

@@ -88,6 +88,7 @@ def test_a_message_is_found_by_what_people_know_of_it(letter):
     assert read_header(message) == {
         "id": "0001.id",
         "message_id": "<1@example.com>",
+        "client": "192.0.2.1",
         "tls": "TLS1.3",
         "from": ["carol@example.com"],
         "written": ["sales@example.com"],
