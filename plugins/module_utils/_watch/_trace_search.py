@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from . import _trace_disk as disk
 from . import _trace_lines as lines
@@ -102,20 +102,31 @@ def query(given: dict[str, Any], now: float) -> Query:
 def trace(
     asked: Query, directory: str = "", queue: str = disk.QUEUE, fetchmail: str = disk.FETCHMAIL
 ) -> dict[str, Any]:
-    """What became of the messages that are asked for. Raises JournalError."""
+    """What became of the messages that are asked for, by the journal. Raises JournalError."""
     believed = users()
-    return _Trace(asked, Journal(directory, believed), queue, fetchmail).found(checked=believed is not None)
+    return Trace(asked, Journal(directory, believed), queue, fetchmail).found(checked=believed is not None)
 
 
-class _Trace:
+class Source(Protocol):
+    """What is asked for lines: a Journal."""
+
+    def begins(self) -> float | None: ...
+
+    def lines(self, texts: Iterable[bytes], since: float, until: float, most: int) -> Lines: ...
+
+    def read(self, since: float, until: float) -> Iterator[Line]: ...
+
+
+class Trace:
     """One question, and what was read for it."""
 
-    def __init__(self, asked: Query, journal: Journal, queue: str, fetchmail: str) -> None:
+    def __init__(self, asked: Query, journal: Source, queue: str, fetchmail: str) -> None:
         self._asked, self._journal, self._queue, self._fetchmail = asked, journal, queue, fetchmail
         self._book = story.Book()
         self._read: list[tuple[float, float]] = []
 
     def found(self, checked: bool) -> dict[str, Any]:
+        """The answer. Checked is whether the journal knows who wrote which line."""
         seeds = self._seeds()
         ids, more = self._messages(seeds)
         refusals = [one for one in self._refusals(seeds.found) if self._refused_fits(one)]
@@ -239,6 +250,8 @@ class _Trace:
 
     def _said(self, found: bool, more: bool, begins: float | None, checked: bool) -> str:
         said = [] if found else ["Nothing is known of it."]
+        if not found and self._asked.id:
+            said.append(f"By its id Courier took it at {story.clock(_moment(self._asked.id))}.")
         if begins is None:
             said.append("There is no journal.")
         elif not found or begins > self._asked.since:

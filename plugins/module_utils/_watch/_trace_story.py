@@ -110,9 +110,10 @@ class Letter:
     @property
     def people(self) -> set[str]:
         """Every address that it has to do with."""
-        found = {self.sender, self.login, *self.recipients, *_texts(self.judged.get("to"))}
-        found |= {*_texts(self.judged.get("written")), *_texts(self.named.get("written"))}
-        return {one for one in (*found, *_texts(self.named.get("from")), *_texts(self.named.get("to"))) if one}
+        found = [self.sender, self.login, *self.recipients, *_texts(self.judged.get("to"))]
+        for name in ("sender", "recipients", "from", "written", "to"):
+            found += _texts(self.named.get(name))
+        return {one for one in (*found, *_texts(self.judged.get("written"))) if one}
 
     @property
     def message_id(self) -> str:
@@ -463,7 +464,10 @@ def as_text(found: dict[str, Any]) -> str:
         if one["written"]:
             lines.append(f"    to      {', '.join(one['written'])}, as was written")
         if one["filters"]:
-            lines.append(f"    filters {', '.join(f'{name} {said}' for name, said in one['filters'].items())}")
+            told = [f"{name} {said}" for name, said in one["filters"].items() if said != "pass"]
+            silent = len(one["filters"]) - len(told)
+            told += [f"{silent} let it pass"] if silent else []
+            lines.append(f"    filters {'; '.join(told)}")
         elif not one["filtered"]:
             lines.append("    filters nothing is known of them")
         for row in one["recipients"]:
