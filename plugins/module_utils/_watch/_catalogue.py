@@ -15,8 +15,13 @@ from . import (
     _alarm_send,
     _alarm_settings,
     _alarm_state,
+    _flow_settings,
+    _flow_totals,
+    _follow,
     _found,
     _host_settings,
+    _metrics_settings,
+    _metrics_table,
     _parts,
     _places,
     _queue,
@@ -32,21 +37,28 @@ from . import (
     _reports_tls,
     _reports_unpack,
     _settings,
+    _trace_disk,
     _trace_journal,
     _trace_lines,
+    _trace_search,
     _trace_story,
     alarm,
     findings,
+    flow,
     host,
     look,
+    metrics,
     reports,
+    trace,
 )
 from ._settings import SettingsError, build
 
 # What the settings of a part are, by its name, which is that of the file in /etc/courier-mail-watch too.
 SETTINGS: dict[str, type[Any]] = {
     "alarm": _alarm_settings.Settings,
+    "flow": _flow_settings.Settings,
     "host": _host_settings.Settings,
+    "metrics": _metrics_settings.Settings,
 }
 
 _MODULES: tuple[ModuleType, ...] = (
@@ -54,8 +66,13 @@ _MODULES: tuple[ModuleType, ...] = (
     _alarm_send,
     _alarm_settings,
     _alarm_state,
+    _flow_settings,
+    _flow_totals,
+    _follow,
     _found,
     _host_settings,
+    _metrics_settings,
+    _metrics_table,
     _parts,
     _places,
     _queue,
@@ -71,14 +88,19 @@ _MODULES: tuple[ModuleType, ...] = (
     _reports_tls,
     _reports_unpack,
     _settings,
+    _trace_disk,
     _trace_journal,
     _trace_lines,
+    _trace_search,
     _trace_story,
     alarm,
     findings,
+    flow,
     host,
     look,
+    metrics,
     reports,
+    trace,
 )
 
 

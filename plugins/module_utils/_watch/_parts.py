@@ -16,6 +16,7 @@ from ._places import ETC, has
 # are quick. A part is asked where it is wanted, that is, where it has settings.
 PARTS: dict[str, str] = {
     "alarm": "alarm",
+    "flow": "flow",
     "host": "host",
 }
 
