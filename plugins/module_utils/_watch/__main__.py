@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 # Word: module of this package, whose main() gets the word and what follows it.
 COMMANDS = {
+    "mail": "_hand",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
