@@ -15,6 +15,9 @@ from ._places import Unfit, become
 COMMANDS = {
     "alarm": "alarm",
     "mail": "_hand",
+    "arrived": "proofs",
+    "prove": "proofs",
+    "proofs": "proofs",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",

@@ -17,6 +17,13 @@ from . import (
     _hand,
     _parts,
     _places,
+    _proof_journal,
+    _proof_letter,
+    _proof_send,
+    _proof_settings,
+    _proof_stand,
+    _proof_store,
+    _proof_token,
     _registrations,
     _reports_arf,
     _reports_dmarc,
@@ -30,6 +37,7 @@ from . import (
     _reports_unpack,
     _settings,
     alarm,
+    proofs,
     reports,
 )
 from ._settings import SettingsError, build
@@ -37,6 +45,7 @@ from ._settings import SettingsError, build
 # What the settings of a part are, by its name, which is that of the file in /etc/courier-mail-watch too.
 SETTINGS: dict[str, type[Any]] = {
     "alarm": _alarm_settings.Settings,
+    "proofs": _proof_settings.Settings,
 }
 
 _MODULES: tuple[ModuleType, ...] = (
@@ -46,6 +55,13 @@ _MODULES: tuple[ModuleType, ...] = (
     _hand,
     _parts,
     _places,
+    _proof_journal,
+    _proof_letter,
+    _proof_send,
+    _proof_settings,
+    _proof_stand,
+    _proof_store,
+    _proof_token,
     _registrations,
     _reports_arf,
     _reports_dmarc,
@@ -59,6 +75,7 @@ _MODULES: tuple[ModuleType, ...] = (
     _reports_unpack,
     _settings,
     alarm,
+    proofs,
     reports,
 )
 
