@@ -25,7 +25,7 @@ _TEXT = 1 << 18  # bytes of a part
 _MARKS = 50
 _HOPS = 12
 _SAID = 300
-_TLS = re.compile(r"\b(?:SSL|TLS): *(TLS[\d.]+)|\bversion=(TLSv?[\d._]+)|\(using (TLSv[\d.]+)")
+_TLS = re.compile(r"\b(?:(?:SSL|TLS): *|version=|using )TLSv?(\d)[._](\d)")
 _BY = re.compile(r"\bby\s+([A-Za-z0-9][A-Za-z0-9.-]{0,252})")
 
 
@@ -186,7 +186,7 @@ def _way(message: Message) -> tuple[str, str]:
         if not hosts or hosts[-1] != by[1].lower():
             hosts.append(by[1].lower())
         if len(hosts) == 1 and not tls and (version := _TLS.search(value)):
-            tls = next(filter(None, version.groups())).replace("_", ".")
+            tls = f"TLS{version[1]}.{version[2]}"
     return tls, " > ".join(reversed(hosts[:_HOPS]))
 
 

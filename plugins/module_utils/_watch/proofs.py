@@ -152,7 +152,7 @@ def _due(settings: Settings, store: Store, now: float, names: Sequence[str], at_
         sent = store.letters(one.name)
         late = sum(letter.state == WAITING and now - letter.at > one.within * 60 for letter in sent)
         # What does not arrive lies in a queue. More of it helps nobody.
-        pause = one.every * 60 * min(late + 1, 4) - _EARLY
+        pause = one.every * 60 * min(max(late, 1), 4) - _EARLY
         if at_once or not sent or now - sent[0].at >= pause or sent[0].at > now + _AHEAD:
             yield one
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -63,10 +65,8 @@ def test_a_forged_character_is_seen(token, data):
 
 @given(st.text(max_size=300))
 def test_whatever_is_written_is_read_or_refused(text):
-    try:
+    with contextlib.suppress(NoToken):
         read(text)
-    except NoToken:
-        pass
 
 
 FIELDS = sign(TOKEN, SECRET)
@@ -81,7 +81,7 @@ REFUSED = {
     "a way that is none": FIELDS.replace("p=answer", "p=answers"),
     "a name with quotes": FIELDS.replace("h=mx1.example.com", "h=mx1'; DROP TABLE sent"),
     "a time that is none": FIELDS.replace("t=1790000000", "t=-1"),
-    "digits of another script": FIELDS.replace("t=1790000000", "t=１"),
+    "digits of another script": FIELDS.replace("t=1790000000", "t=\uff11"),
     "an address that is an option": FIELDS.replace("; b=", "; r=-f@example.com; b="),
     "two addresses": FIELDS.replace("; b=", "; r=a@example.com,b@example.com; b="),
     "far too much": FIELDS + " " * 5000,
@@ -98,5 +98,6 @@ def test_a_mark_is_found_in_any_case_and_among_words():
     number, mac = nonce(), read(sign(TOKEN, SECRET))[1]
     shown = mark(number, mac)
     assert MARK.findall(f"Re: [x] {shown.upper()}.") == [(number.upper(), mac[:32].upper())]
-    assert not MARK.search(f"x{shown}") and not MARK.search(f"{shown}a")
+    assert not MARK.search(f"x{shown}")
+    assert not MARK.search(f"{shown}a")
     assert len({nonce() for _ in range(100)}) == 100
