@@ -41,6 +41,8 @@ class Direction:
     within: int = 30
     # From whom, if not from the address of this host.
     sender: str = ""
+    # The name of the key that signs, if not the one that signs all.
+    key: str = ""
     # The login with which they are submitted on a port of a server; without one, sendmail gets them.
     login: str = ""
     server: str = ""
@@ -175,6 +177,10 @@ class Settings:
             if one.name in seen:
                 raise SettingsError(f"directions: {one.name} is there twice; call one of them otherwise")
             seen.add(one.name)
+            if one.key and f"{self.site}/{one.key}" not in self.keys:
+                raise SettingsError(
+                    f"directions: {one.name}: there is no key {self.site}/{one.key}; write it into keys"
+                )
             if one.within > self.lost * 60:
                 refuse(f"directions: {one.name}: within", one.within, f"minutes up to lost, which is {self.lost} hours")
             if one.login and one.login not in self.logins:

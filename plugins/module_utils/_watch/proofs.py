@@ -158,7 +158,7 @@ def _due(settings: Settings, store: Store, now: float, names: Sequence[str], at_
 
 
 def _send(settings: Settings, store: Store, one: Direction) -> None:
-    name, secret = _signing(settings)
+    name, secret = _signing(settings, one)
     now = time.time()
     reply = settings.address if one.way == proof_token.ANSWER else ""
     token = Token("letter", name, settings.site, settings.host, one.name, one.way, int(now), proof_token.nonce(), reply)
@@ -200,10 +200,10 @@ def _answer(settings: Settings, store: Store) -> None:
             store.answered(one)
 
 
-def _signing(settings: Settings) -> tuple[str, str]:
+def _signing(settings: Settings, one: Direction) -> tuple[str, str]:
     """The name and the secret of the key that signs."""
-    if settings.key:
-        return settings.key, settings.keys[f"{settings.site}/{settings.key}"]
+    if name := one.key or settings.key:
+        return name, settings.keys[f"{settings.site}/{name}"]
     return OWN, _own_key(settings)
 
 

@@ -60,6 +60,10 @@ REFUSED = {
         "the key example.com/own cannot",
     ),
     "a key that is not there": ({"key": "2027"}, "key is '2027', and there is no example.com/2027 among keys"),
+    "a key of a direction that is not there": (
+        {"directions": [LOCAL | {"key": "b"}]},
+        "directions: local: there is no key example.com/b; write it",
+    ),
     "a number out of range": ({"lost": 0}, "lost is 0; write a number from 1 to 168"),
     "a relative path": ({"store": "proofs.sqlite"}, "store is 'proofs.sqlite'; write a path"),
 }

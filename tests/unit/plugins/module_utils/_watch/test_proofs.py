@@ -315,6 +315,16 @@ def test_keys_are_changed_in_step(hub, other):
     assert "is proved" in other.take(handed.letter)
 
 
+def test_others_may_be_given_a_key_of_their_own(hub, other):
+    keys = {"example.com/for-org": "a-secret-for-example-org"}
+    hub.configure(directions=[LOCAL, OUTSIDE | {"key": "for-org"}], keys={**KEYS, **keys})
+    other.configure(keys=keys)
+    local, outside = hub.prove()
+    assert other.take(local.letter).startswith("no proof, unknown key")
+    assert "is proved" in other.take(outside.letter)
+    assert hub.take(other.prove()[0].letter).startswith("outside is proved")
+
+
 def test_a_host_without_a_key_proves_itself_and_nobody_else_does(hub, other):
     hub.configure(keys={}, key="")
     (handed,) = hub.prove()
