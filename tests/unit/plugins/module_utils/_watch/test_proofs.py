@@ -318,7 +318,7 @@ def test_keys_are_changed_in_step(hub, other):
 def test_others_may_be_given_a_key_of_their_own(hub, other):
     keys = {"example.com/for-org": "a-secret-for-example-org"}
     hub.configure(directions=[LOCAL, OUTSIDE | {"key": "for-org"}], keys={**KEYS, **keys})
-    other.configure(keys=keys)
+    other.configure(keys={**keys, "example.org/a": KEYS["example.org/a"]})
     local, outside = hub.prove()
     assert other.take(local.letter).startswith("no proof, unknown key")
     assert "is proved" in other.take(outside.letter)
