@@ -42,6 +42,12 @@ options:
         without a list it stays.
     type: list
     elements: str
+  programs:
+    description:
+      - Programs that others run, by their names in C(/usr/local/lib/courier-mail-watch), as texts of Python. They run
+        isolated, and without the modules of the host that Python looks for at each start.
+    type: dict
+    default: {}
   present:
     description: Whether it is there at all. Otherwise everything but what was found out is removed.
     type: bool
@@ -113,6 +119,7 @@ SPEC: dict[str, Any] = {
     "units": {"type": "dict", "default": {}},
     "textfiles": {"type": "path", "default": TEXTFILES},
     "exporter": {"type": "list", "elements": "str"},
+    "programs": {"type": "dict", "default": {}},
     "present": {"type": "bool", "default": True},
 }
 
@@ -167,6 +174,10 @@ def plan(params: dict[str, Any]) -> list[File]:
         *(_settings(f"{part}.json", given) for part, given in parts.items() if there),
         *(_settings(f"{part}.secrets.json", given, _masked) for part, given in secrets.items() if there and given),
         *([] if exporter is None else [_file(f"{UNITS}/{_EXPORTER}/courier-mail.conf", listens if there else None)]),
+        *(
+            _file(f"{PROGRAM}/{name}", f"#!/usr/bin/python3 -IS\n{text}\n" if there else None, 0o755)
+            for name, text in params["programs"].items()
+        ),
         *(_file(f"{UNITS}/{name}", text if there else None) for name, text in params["units"].items()),
     ]
 

@@ -18,6 +18,7 @@ PARTS: dict[str, str] = {
     "alarm": "alarm",
     "flow": "flow",
     "host": "host",
+    "proofs": "proofs",
 }
 
 
