@@ -166,6 +166,7 @@ class Counter:
         self._totals = totals
         self._satellites = settings.networks("satellites")
         self._fetched = settings.networks("fetched")
+        self._filtered = settings.filtered
 
     def add(self, line: Line) -> None:
         """One line."""
@@ -203,7 +204,7 @@ class Counter:
         self._totals.add("courier_mail_received_total", direction=direction)
         self._totals.came(event.id, event.at, direction)
         self._totals.set("courier_mail_last_timestamp_seconds", event.at, of=f"received {direction}")
-        if direction in ("foreign", "fetched"):
+        if self._filtered and direction in ("foreign", "fetched"):
             self._totals.set("courier_mail_last_timestamp_seconds", event.at, of="strangers")
 
     def _said(self, event: Said, identifier: str) -> None:

@@ -14,8 +14,8 @@ from plugins.module_utils._watch import _queue, host, look
 from plugins.module_utils._watch._found import State
 from plugins.module_utils._watch._host_settings import Settings
 from plugins.module_utils._watch._settings import SettingsError, build
+from tests.unit.watched import NOW, QUEUE, ROOM, SEEN, UP
 
-NOW = 1_800_000_000.0
 DAY = 86400.0
 
 # The queue.
@@ -186,9 +186,6 @@ NOTHING = dict.fromkeys(
         *("lists", "bans", "fetched", "backup"),
     )
 )
-QUEUE = {"states": {"waiting": 1, "deferred": 2, "cancelled": 0}, "ages": {"5m": 3}, "oldest": 60.0, "unread": 0}
-UP = {"state": "active", "restarts": 0}
-ROOM = {"size": 100, "free": 50, "inodes": 100, "free_inodes": 50}
 JUDGED = {
     "a queue that moves": ({"queue": QUEUE}, {}),
     "a message that waits": (
@@ -284,25 +281,7 @@ def test_what_was_seen_long_ago_says_nothing():
 
 
 def test_everything_that_was_seen_is_a_number():
-    seen = {
-        "at": NOW,
-        "errors": {},
-        "queue": QUEUE,
-        "units": {"courier.service": UP, "a.timer": UP},
-        "failed": ["x.service"],
-        "sockets": {"clamd": True},
-        "backlogs": {"filters": 0},
-        "certificates": {"/x.pem": NOW},
-        "room": {"/": ROOM},
-        "held": 0,
-        "denied": 7,
-        "own_lists": {"block": 3},
-        "lists": {"bl.example.net": {"broken": "no", "since": 1.0}},
-        "bans": {"sshd": 4},
-        "fetched": {"pop": NOW},
-        "backup": {"finished": NOW, "proved": NOW, "bytes": 5, "minutes": 2, "checked": NOW},
-    }
-    found = {(one.name, *one.labels.values()): one.value for one in host.counted(seen)}
+    found = {(one.name, *one.labels.values()): one.value for one in host.counted(SEEN)}
     assert found["courier_mail_queue_messages", "deferred"] == 2
     assert found["courier_mail_unit_up", "a.timer"] == 1
     assert ("courier_mail_unit_restarts", "a.timer") not in found
