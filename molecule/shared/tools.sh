@@ -27,7 +27,7 @@ if ((${#prometheus[@]})); then
     trap 'rm -rf "$directory"' EXIT
     chmod 755 "$directory"
     cd "$directory"
-    apt-get -qq download prometheus
+    apt-get -qq -o APT::Sandbox::User=root download prometheus
     dpkg-deb --extract prometheus_*.deb .
     install -m 755 "${prometheus[@]}" /usr/local/bin/
   )

@@ -36,14 +36,14 @@ _ACTIONS = ("pass", "accept", "refuse", "defer", "down")
 _REASONS = tuple(
     (name, re.compile(pattern, re.IGNORECASE))
     for name, pattern in (
-        ("authentication", r"^535 |authentication (failed|rejected|required)"),
-        ("relaying", r"^513 |relaying denied"),
+        ("authentication", r"^535[ -]|authentication (failed|rejected|required)"),
+        ("relaying", r"^513[ -]|relaying denied"),
         ("unknown recipient", r"user .*unknown|unknown user|no such (user|mailbox)|^550 5\.1\.1 "),
         ("virus", r"virus"),
         ("attachment", r"files of this kind|programs by mail"),
         ("spam score", r"which is spam here|scores [0-9.]+"),
         ("deny list", r"your host sends spam|^511 |blacklist|is listed|is on the list"),
-        ("sender policy", r"^517 |\bspf\b|dmarc|sender (domain|address|rejected)"),
+        ("sender policy", r"^517[ -]|\bspf\b|dmarc|sender (domain|address|rejected)"),
         ("size", r"^523 |too big|size|quota|mailbox (is )?full"),
         ("rate", r"too (many|much)|rate|later than"),
         ("tls", r"\btls\b|starttls"),

@@ -105,6 +105,7 @@ REASONS = {
     "513 Relaying denied.": "relaying",
     "535 Authentication failed.": "authentication",
     "517 SPF fail": "sender policy",
+    "517-Domain does not exist: nowhere.example.net.": "sender policy",
     "523 Message length (30000000 bytes) exceeds administrative limit.": "size",
     "554 5.7.1 This mail was not accepted, it holds a virus: Eicar": "virus",
     "554 5.7.1 Files of this kind are not accepted here: probe.exe": "attachment",
