@@ -395,6 +395,21 @@ def test_what_strangers_write_is_one_line(hub):
     assert said.isprintable()
 
 
+def test_a_mark_of_which_half_is_right_is_none(hub):
+    hub.configure(directions=[LOOP])
+    (handed,) = hub.prove()
+    mark = re.search(r"cmp1-(\w+)-(\w+)", header(handed.letter)["Subject"])
+    forged = f"cmp1-{mark[1]}-{mark[2][:-1]}{'a' if mark[2][-1] != 'a' else 'b'}"
+    assert hub.take(f"Subject: {forged}\n\n".encode()).startswith("no proof, forged")
+    assert hub.take(f"Subject: {mark[0]}\n\n".encode()).startswith("loop is proved")
+
+
+def test_two_tokens_are_none(hub):
+    first, second = hub.prove()[0].letter, hub.prove("--now")[0].letter
+    token = second[second.index(FIELD.encode()) : second.index(b"MIME-Version")]
+    assert hub.take(token + first).startswith("no proof, malformed: it has several tokens")
+
+
 # --- bounds ---
 
 
@@ -442,15 +457,17 @@ def test_letters_that_wait_are_few(hub):
     assert found["lost_total", "example.com", "mx1.example.com", "local"] == 3
 
 
-def test_what_is_old_is_forgotten(hub):
-    hub.configure(days=31)
+def test_what_is_old_is_forgotten(hub, satellite):
+    hub.configure(days=31, keys=KEYS, key="2026")
     for day in range(0, 60, 3):
         hub.later = day * 24 * HOUR
         (handed,) = hub.prove()
         hub.take(handed.letter)
+        satellite.later = hub.later
+        hub.take(satellite.prove()[0].letter)
     store = Store(str(hub.place / "proofs.sqlite"), readonly=True)
     assert len(store.letters("local")) == 11
-    assert store.database.execute("SELECT count(*) FROM seen").fetchone()[0] <= 2
+    assert store.database.execute("SELECT count(*) FROM seen").fetchone()[0] == 1
     store.close()
     assert hub.samples()["proved_total", "example.com", "mx1.example.com", "local"] == 20
 
