@@ -14,6 +14,10 @@ from ._places import Unfit, become
 # Word: module of this package, whose main() gets the word and what follows it.
 COMMANDS = {
     "alarm": "alarm",
+    "count": "flow",
+    "findings": "findings",
+    "look": "look",
+    "metrics": "metrics",
     "mail": "_hand",
     "arrived": "proofs",
     "prove": "proofs",
@@ -21,9 +25,11 @@ COMMANDS = {
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
+    "trace": "trace",
 }
-# Those that need root, and the one that becomes the owner of what it reads. All others become the user of the watch.
-AS_STARTED = ("take",)
+# Those that need root or are for whoever asks, and the one that becomes the owner of what it reads. Where root starts
+# the others, they become the user of the watch.
+AS_STARTED = ("look", "take", "trace")
 USAGE, UNAVAILABLE = 64, 69  # sysexits.h
 
 
