@@ -62,7 +62,7 @@ def header(letter):
 def test_a_letter_that_comes_home_proves_its_way(hub):
     assert state(hub, "mx1.example.com: local") == "unknown"
     (handed,) = hub.prove()
-    assert handed[1:] == ("proof@example.com", "proof@example.com")
+    assert handed[1:3] == ("proof@example.com", "proof@example.com")
     assert state(hub, "mx1.example.com: local") == "unknown"
     hub.later = 3
     assert re.fullmatch(r"local is proved, after [34]\.\d s", hub.take(received(handed.letter, "mx1.example.com")))
@@ -85,7 +85,7 @@ def test_an_answer_proves_its_way_and_tells_over_which_tls(hub, other, capsys):
     )
     assert (other.place / "proofs.answer").exists()
     (answer,) = other.prove()
-    assert answer[1:] == ("", "proof@example.com")
+    assert answer[1:] == ("", "proof@example.com", "")
     found = header(answer.letter)
     assert found["Auto-Submitted"] == "auto-replied"
     assert found["In-Reply-To"] == header(handed.letter)["Message-ID"]
@@ -105,12 +105,22 @@ def test_a_report_that_comes_home_proves_its_way(hub, headers):
     assert state(hub, "mx1.example.com: report") == "well"
 
 
-def test_a_report_without_the_header_is_known_by_the_mark(hub):
+@pytest.mark.parametrize(
+    "quote",
+    [
+        lambda bare, handed: bare.replace(b"It could", header(handed.letter)["Subject"].encode() + b": it could"),
+        lambda bare, handed: bare.replace(
+            b"mx1.example.com\n\nFinal", f"a\nOriginal-Envelope-Id: {handed.mark}\n\nFinal".encode()
+        ),
+    ],
+    ids=["in its text", "in the envelope"],
+)
+def test_a_report_without_the_header_is_known_by_the_mark(hub, quote):
     hub.configure(directions=[REPORT])
     (handed,) = hub.prove()
-    subject = header(handed.letter)["Subject"]
-    bare = report(b"Subject: x\n\n").replace(b"It could NOT", f"Your letter '{subject}' could NOT".encode())
-    assert hub.take(bare).startswith("report is proved")
+    bare = report(b"Subject: x\n\n")
+    assert quote(bare, handed) != bare
+    assert hub.take(quote(bare, handed)).startswith("report is proved")
 
 
 @pytest.mark.parametrize(
