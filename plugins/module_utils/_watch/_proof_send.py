@@ -66,7 +66,7 @@ def submit(letter: bytes, sender: str, to: str, server: Server) -> None:
             if port != 465:
                 client.starttls(context=context)
             client.login(server.login, server.password)
-            client.sendmail(sender, [to], letter)
+            client.sendmail(sender, [to], letter.replace(b"\n", b"\r\n"))
     except smtplib.SMTPAuthenticationError as error:
         # What a server says to a login may quote it.
         raise NotSent(f"{host}:{port} does not let {server.login} in: {error.smtp_code}") from error

@@ -5,6 +5,7 @@ import email
 import json
 import re
 import smtplib
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -541,18 +542,48 @@ def test_a_login_is_used_where_one_is_given(hub, monkeypatch):
     assert read(letter).token.reply == "proof@example.com"
 
 
+class Smtp:
+    """A server."""
+
+    said: ClassVar[list[Any]] = []
+
+    def __init__(self, *about, **_named):
+        self.said.append(about)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+    def starttls(self, context):
+        self.said.append(context.check_hostname)
+
+    def login(self, *about):
+        self.said.append(about)
+
+    def sendmail(self, *about):
+        self.said.append(about)
+
+
+def test_a_letter_is_submitted_within_tls_and_in_lines_of_smtp(monkeypatch):
+    monkeypatch.setattr(_proof_send.smtplib, "SMTP", Smtp)
+    server = _proof_send.Server("mx1.example.com", 587, "bob@example.com", "hunter2", "")
+    _proof_send.submit(b"Subject: x\n\ny\n", "bob@example.com", "a@example.net", server)
+    assert Smtp.said == [
+        ("mx1.example.com", 587),
+        True,
+        ("bob@example.com", "hunter2"),
+        ("bob@example.com", ["a@example.net"], b"Subject: x\r\n\r\ny\r\n"),
+    ]
+
+
 def test_no_password_is_told(monkeypatch):
-    class Smtp:
-        def __init__(self, *_all, **_named):
-            pass
-
-        __enter__ = lambda self: self  # noqa: E731
-        __exit__ = starttls = lambda *_all, **_named: None
-
+    class Closed(Smtp):
         def login(self, _login, password):
             raise smtplib.SMTPAuthenticationError(535, f"no {password}".encode())
 
-    monkeypatch.setattr(_proof_send.smtplib, "SMTP", Smtp)
+    monkeypatch.setattr(_proof_send.smtplib, "SMTP", Closed)
     server = _proof_send.Server("mx1.example.com", 587, "bob@example.com", "hunter2", "")
     with pytest.raises(_proof_send.NotSent) as refused:
         _proof_send.submit(b"", "bob@example.com", "a@example.net", server)
