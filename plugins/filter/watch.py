@@ -43,7 +43,13 @@ class _Host(NamedTuple):
     keys: bool  # whether others can know that a letter is its own
 
 
-def proofs(hosts: Iterable[Variables], me: str, every: int = 60, within: int = 30) -> dict[str, Any]:
+def proofs(
+    hosts: Iterable[Variables],
+    me: str,
+    every: int = 60,
+    within: int = 30,
+    satellites: Iterable[Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
     """What a host proves, and whose letters it expects. The documentation is in proofs.yml."""
     known = [_host(one) for one in hosts if one.get("mail_monitoring", True)]
     mine = next((one for one in known if one.here == me), None)
@@ -51,6 +57,9 @@ def proofs(hosts: Iterable[Variables], me: str, every: int = 60, within: int = 3
         return {}
     senders = [one for one in known if one is not mine and one.keys and one.site == mine.site]
     back = [one for one in senders if one.satellite and one.smarthost == mine.name]
+    if satellites is not None:
+        taken = {str(one.get("name")) for one in satellites}
+        back = [one for one in back if one.name in taken]
     there = [one for one in senders if _hub(one, known) is mine]
     often = {"every": every, "within": within}
     expected = [

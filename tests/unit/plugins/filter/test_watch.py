@@ -111,6 +111,13 @@ def test_hosts_that_nobody_watches_are_left_out():
     assert plan("mx1.example.com", [HUB])["addresses"] == ["proof@example.com"]
 
 
+def test_a_satellite_whose_mail_is_not_taken_has_no_address_here():
+    found = watch.proofs(HOSTS, "mx1.example.com", satellites=[])
+    assert found["addresses"] == ["proof@example.com"]
+    assert [one["direction"] for one in found["expected"]] == ["hub"] * 3
+    assert watch.proofs(HOSTS, "mx1.example.com", satellites=[{"name": "sat1.example.com"}]) == plan("mx1.example.com")
+
+
 def test_what_is_said_wins():
     hub = HUB | {
         "mail_proof_address": "tests@shop.example.com",
