@@ -152,7 +152,7 @@ def read(line: Line) -> Event | None:
         return Forwarded(line.at, found[1], decoded(found[2])) if found else None
     if line.identifier == "courierd":
         return _daemon(line) or _said(line)
-    return _said(line)
+    return _said(line) if line.identifier in ("courieresmtp", "courierlocal", "courierdsn") else None
 
 
 def decoded(text: str) -> str:
