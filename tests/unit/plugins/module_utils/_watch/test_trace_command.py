@@ -18,7 +18,11 @@ def asked(monkeypatch):
 
     def answer(query, directory):
         heard.append((query, directory))
-        return traced([named(1)], address="list@example.org") if query.address != "nobody@example.com" else traced([], id="xyz")
+        return (
+            traced([named(1)], address="list@example.org")
+            if query.address != "nobody@example.com"
+            else traced([], id="xyz")
+        )
 
     monkeypatch.setattr(trace, "trace", answer)
     return heard
@@ -32,7 +36,10 @@ WORDS = {
     "a Message-ID without brackets": (["--id", "1@example.net"], {"word": "1@example.net"}),
     "a local name": (["--address", "root"], {"address": "root"}),
     "an address and a host": (["bob@example.com", "--host", "::ffff:192.0.2.7"], {"host": "192.0.2.7"}),
-    "an address and an id": (["bob@example.com", "<1@example.net>"], {"address": "bob@example.com", "word": "1@example.net"}),
+    "an address and an id": (
+        ["bob@example.com", "<1@example.net>"],
+        {"address": "bob@example.com", "word": "1@example.net"},
+    ),
     "how many": (["bob@example.com", "--most=5"], {"most": 5}),
     "as a word of the watch": (["trace", "bob@example.com"], {"address": "bob@example.com"}),
 }

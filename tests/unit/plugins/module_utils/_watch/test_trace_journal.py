@@ -89,7 +89,9 @@ def test_what_looks_like_an_entry_is_none(file, of):
     said = f"MESSAGE=completed,id={ID} forged".encode()
     size = head + len(said)
     entry = place + size + -size % 8
-    told = entry if of == "its own entry" else struct.unpack_from("<Q", raw, raw.find(b"MESSAGE=Waiting") - head + 40)[0]
+    told = (
+        entry if of == "its own entry" else struct.unpack_from("<Q", raw, raw.find(b"MESSAGE=Waiting") - head + 40)[0]
+    )
     data = struct.pack("<B7xQQQQQQQ", 1, size, 0, 0, 0, told, 0, 1).ljust(head, b"\0") + said
     items = [place, raw.find(b"_UID=0") - head, raw.find(b"SYSLOG_IDENTIFIER=courierd") - head]
     listed = b"".join(struct.pack("<QQ", one, 0) if wide else struct.pack("<I", one) for one in items)

@@ -106,7 +106,9 @@ def test_given_to_another_host():
 def test_deferred_then_delivered():
     told = [*OUT, *tried(2, LATER, "deferred"), *tried(302, LATER, "deferred"), *tried(602, "250 Ok", "success")]
     found = traced(told, address="carol@example.org")
-    assert verdicts(found)["carol@example.org"].startswith("mx.example.org took it at 2026-11-25 08:44:37, 10.0 minutes")
+    assert verdicts(found)["carol@example.org"].startswith(
+        "mx.example.org took it at 2026-11-25 08:44:37, 10.0 minutes"
+    )
     (row,) = found["messages"][0]["recipients"]
     assert [one["outcome"] for one in row["attempts"]] == ["waiting", "waiting", "passed"]
     assert as_text(found).count(f"waiting: {LATER}") == 2
@@ -217,11 +219,16 @@ def test_a_report_to_what_was_forwarded_is_passed_on():
     assert [one["id"] for one in traced(told, id=number(1))["messages"]] == [short(1), short(2)]
 
 
-REFUSAL = {"verdict": "refuse", "reply": "550 5.7.1 No programs", "filters": {"log": "pass", "attachments": "refuse: exe"}}
+REFUSAL = {
+    "verdict": "refuse",
+    "reply": "550 5.7.1 No programs",
+    "filters": {"log": "pass", "attachments": "refuse: exe"},
+}
 
 
 @pytest.mark.parametrize(
-    "asked", [{"address": BOB}, {"id": "<1@example.net>"}, {"id": "1@example.net"}, {"host": "192.0.2.7"}, {"address": ANN}]
+    "asked",
+    [{"address": BOB}, {"id": "<1@example.net>"}, {"id": "1@example.net"}, {"host": "192.0.2.7"}, {"address": ANN}],
 )
 def test_refused_by_a_filter(asked):
     told = [judged(1, **REFUSAL), named(1.01, sender=[ANN], recipients=[BOB])]
@@ -329,7 +336,8 @@ def test_parts_of_passwords_are_shown_to_nobody():
         "AUTH PLAIN Y29ycmVjdA==",
     ]
     told = [
-        line(at, "courieresmtpd", f'{RELAY},msg="535 Authentication failed.",cmd: {one}') for at, one in enumerate(typed)
+        line(at, "courieresmtpd", f'{RELAY},msg="535 Authentication failed.",cmd: {one}')
+        for at, one in enumerate(typed)
     ]
     for asked in ({"address": BOB}, {"host": "192.0.2.7"}):
         found = traced(told, **asked)
@@ -371,7 +379,10 @@ BAD = {
     "a control character": ({"host": "a\x1bb"}, "host is 'a\\x1bb'; write"),
     "too many": ({"address": BOB, "most": 1000}, "most is 1000; write a number from 1 to 200"),
     "no time": ({"address": BOB, "since": "yesterday"}, "since is 'yesterday'; write a time such as 2026-11-26 10:02"),
-    "times in the wrong order": ({"address": BOB, "since": "1h", "until": "2h"}, "until \\(2h\\) is before since \\(1h\\)"),
+    "times in the wrong order": (
+        {"address": BOB, "since": "1h", "until": "2h"},
+        "until \\(2h\\) is before since \\(1h\\)",
+    ),
 }
 
 
