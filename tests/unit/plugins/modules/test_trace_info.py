@@ -18,8 +18,12 @@ TOLD = [
     line(1, "courierd", "newmsg,id=ID: dns; mail.example.net (mail.example.net [::ffff:192.0.2.7])"),
     line(1.1, "courierd", "started,id=ID,from=<ann@example.net>,module=local,host=x,addr=<bob@example.com>"),
     line(1.2, "courierlocal", "id=ID,from=<ann@example.net>,addr=<bob@example.com>,success: Message delivered."),
-    line(1.3, "courieresmtpd", "error,relay=::ffff:192.0.2.7,port=39336,from=<ann@example.net>,to=<bob@example.com>: 550 No"),
-]  # fmt: skip
+    line(
+        1.3,
+        "courieresmtpd",
+        "error,relay=::ffff:192.0.2.7,port=39336,from=<ann@example.net>,to=<bob@example.com>: 550 No",
+    ),
+]
 
 
 @pytest.fixture

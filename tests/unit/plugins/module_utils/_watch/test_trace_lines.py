@@ -25,57 +25,75 @@ REFUSED = "error,relay=::ffff:192.0.2.7,port=39336"
 
 SAYS = {
     "a message from a client": (
-        "courierd", "newmsg,id=ID: dns; helo (name.example.net [::ffff:192.0.2.7])",
+        "courierd",
+        "newmsg,id=ID: dns; helo (name.example.net [::ffff:192.0.2.7])",
         New(ONE, T, "", "helo", "name.example.net", "192.0.2.7", 1),
     ),
     "a client without a name": (
-        "courierd", "newmsg,id=ID: dns; mx1.example.com ([::ffff:127.25.80.183])",
+        "courierd",
+        "newmsg,id=ID: dns; mx1.example.com ([::ffff:127.25.80.183])",
         New(ONE, T, "", "mx1.example.com", "", "127.25.80.183", 1),
     ),
     "a client of IPv6 who logged in": (
-        "courierd", "newmsg,id=ID, auth=bob@example.com: dns; [x] (y) ([2001:db8::1])",
+        "courierd",
+        "newmsg,id=ID, auth=bob@example.com: dns; [x] (y) ([2001:db8::1])",
         New(ONE, T, "bob@example.com", "[x] (y)", "", "2001:db8::1", 1),
     ),
     "a delivery": (
-        "courierd", f"started,id=ID,{FROM},module=local,host=bob@example.com!!5000!5000!/srv!!,{TO}",
+        "courierd",
+        f"started,id=ID,{FROM},module=local,host=bob@example.com!!5000!5000!/srv!!,{TO}",
         Started(ONE, T, *BOTH, "local", "bob@example.com!!5000!5000!/srv!!", 1),
     ),
     "a reason": ("courieresmtp", f"id=ID,{FROM},{TO}: 451 Later", Said(ONE, T, *BOTH, "text", "451 Later")),
     "a status": ("courierlocal", f"id=ID,{FROM},{TO},status: deferred", Said(ONE, T, *BOTH, "status", "deferred")),
     "a success": (
-        "courierlocal", f"id=ID,{FROM},{TO},size=509,success: Message delivered.",
+        "courierlocal",
+        f"id=ID,{FROM},{TO},size=509,success: Message delivered.",
         Said(ONE, T, *BOTH, "success", "Message delivered."),
     ),
     "a failure at once": ("courierd", f"id=ID,{FROM},{TO}: 550 No", Said(ONE, T, *BOTH, "text", "550 No")),
     "an end": ("courierd", "completed,id=ID", Completed(ONE, T)),
     "a connection": (
-        "courieresmtpd", "started,ip=[::ffff:192.0.2.7],port=[35458]", Connected(T, "192.0.2.7", 700, "courier.service"),
+        "courieresmtpd",
+        "started,ip=[::ffff:192.0.2.7],port=[35458]",
+        Connected(T, "192.0.2.7", 700, "courier.service"),
     ),
     "an unknown recipient": (
-        "courieresmtpd", f"{REFUSED},from=<ann@example.net>,to=<x@example.com>: 550 User <x@example.com> unknown",
-        Refused(T, "192.0.2.7", 39336, "ann@example.net", "x@example.com", "RCPT TO", "550 User <x@example.com> unknown"),
+        "courieresmtpd",
+        f"{REFUSED},from=<ann@example.net>,to=<x@example.com>: 550 User <x@example.com> unknown",
+        Refused(
+            T, "192.0.2.7", 39336, "ann@example.net", "x@example.com", "RCPT TO", "550 User <x@example.com> unknown"
+        ),
     ),
     "an unwanted sender": (
-        "courieresmtpd", f"{REFUSED},from=<a@spam.example.net>: 517 Sender rejected: a@spam.example.net",
-        Refused(T, "192.0.2.7", 39336, "a@spam.example.net", "", "MAIL FROM", "517 Sender rejected: a@spam.example.net"),
+        "courieresmtpd",
+        f"{REFUSED},from=<a@spam.example.net>: 517 Sender rejected: a@spam.example.net",
+        Refused(
+            T, "192.0.2.7", 39336, "a@spam.example.net", "", "MAIL FROM", "517 Sender rejected: a@spam.example.net"
+        ),
     ),
     "somebody who did not log in": (
-        "courieresmtpd", f'{REFUSED},msg="535 Authentication required.",cmd: MAIL FROM:<ann@example.net>',
+        "courieresmtpd",
+        f'{REFUSED},msg="535 Authentication required.",cmd: MAIL FROM:<ann@example.net>',
         Refused(T, "192.0.2.7", 39336, "ann@example.net", "", "MAIL FROM", "535 Authentication required."),
     ),
     "what was passed on": ("courier-forward", "passed on: a as b to c", Forwarded(T, "passed on", "a as b to c")),
     "bytes that are no text": (
-        "courierlocal", f"id=ID,{FROM},{TO}: caf\xe9 \x1b[31m", Said(ONE, T, *BOTH, "text", "café ?[31m"),
+        "courierlocal",
+        f"id=ID,{FROM},{TO}: caf\xe9 \x1b[31m",
+        Said(ONE, T, *BOTH, "text", "café ?[31m"),
     ),
     "a quoted address with a bracket": (
-        "courieresmtp", 'id=ID,from=<"a>b"@example.net>,addr=<"c\\">d"@example.com>: 550 No',
+        "courieresmtp",
+        'id=ID,from=<"a>b"@example.net>,addr=<"c\\">d"@example.com>: 550 No',
         Said(ONE, T, '"a>b"@example.net', '"c\\">d"@example.com', "text", "550 No"),
     ),
     "an address that was cut": (
-        "courieresmtp", f"id=ID,from=<{'x' * 128}...>,{TO}: 550 No",
+        "courieresmtp",
+        f"id=ID,from=<{'x' * 128}...>,{TO}: 550 No",
         Said(ONE, T, "x" * 128 + "...", "bob@example.com", "text", "550 No"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("identifier", "text", "event"), SAYS.values(), ids=SAYS)
@@ -105,23 +123,37 @@ def test_no_line(identifier, text):
 # Whoever writes it, a line says one thing, about the message whose line it is.
 IMITATIONS = {
     "a client's name for itself": (
-        "courierd", f"newmsg,id=ID: dns; x: completed,id=ID2 (ID3,{FROM},{TO},success: y) (n [::ffff:192.0.2.7])", "client",
+        "courierd",
+        f"newmsg,id=ID: dns; x: completed,id=ID2 (ID3,{FROM},{TO},success: y) (n [::ffff:192.0.2.7])",
+        "client",
         "192.0.2.7",
     ),
     "a login": ("courierd", "newmsg,id=ID, auth=a: dns; b ([::1]): dns; c ([::ffff:192.0.2.7])", "client", "192.0.2.7"),
     "a sender": (
-        "courierd", f'started,id=ID,from=<">,module=dsn,host=,addr=<x"@example.net>,module=local,host=h,{TO}', "module",
+        "courierd",
+        f'started,id=ID,from=<">,module=dsn,host=,addr=<x"@example.net>,module=local,host=h,{TO}',
+        "module",
         "local",
     ),
-    "a reply": ("courieresmtp", f"id=ID,{FROM},{TO}: 550 id=ID2,{FROM},{TO},success: Message delivered.", "kind", "text"),
+    "a reply": (
+        "courieresmtp",
+        f"id=ID,{FROM},{TO}: 550 id=ID2,{FROM},{TO},success: Message delivered.",
+        "kind",
+        "text",
+    ),
     "a recipient": (
-        "courieresmtp", f'id=ID,{FROM},addr=<"x>,success: delivered"@example.com>: 550 No', "text", "550 No",
+        "courieresmtp",
+        f'id=ID,{FROM},addr=<"x>,success: delivered"@example.com>: 550 No',
+        "text",
+        "550 No",
     ),
     "a refused sender": (
-        "courieresmtpd", f"{REFUSED},from=<a@example.net>: 517 Sender rejected: a: 250 Ok", "reply",
+        "courieresmtpd",
+        f"{REFUSED},from=<a@example.net>: 517 Sender rejected: a: 250 Ok",
+        "reply",
         "517 Sender rejected: a: 250 Ok",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("identifier", "text", "name", "value"), IMITATIONS.values(), ids=IMITATIONS)

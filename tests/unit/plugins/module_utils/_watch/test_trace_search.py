@@ -304,10 +304,25 @@ def test_nothing_is_known():
 
 RELAY = "error,relay=::ffff:192.0.2.7,port=39336"
 REFUSALS = {
-    "at RCPT": (f"{RELAY},{FROM},to=<x@example.com>: 550 User <x@example.com> unknown", "x@example.com", "RCPT TO", "550 User"),
-    "at MAIL": (f"{RELAY},from=<a@spam.example.net>: 517 Sender rejected", "a@spam.example.net", "MAIL FROM", "517 Sender"),
-    "at AUTH": (f'{RELAY},msg="535 Authentication failed.",cmd: AUTH PLAIN AGJvYkBleGFtcGxl {BOB}', BOB, "AUTH PLAIN", "535"),
-}  # fmt: skip
+    "at RCPT": (
+        f"{RELAY},{FROM},to=<x@example.com>: 550 User <x@example.com> unknown",
+        "x@example.com",
+        "RCPT TO",
+        "550 User",
+    ),
+    "at MAIL": (
+        f"{RELAY},from=<a@spam.example.net>: 517 Sender rejected",
+        "a@spam.example.net",
+        "MAIL FROM",
+        "517 Sender",
+    ),
+    "at AUTH": (
+        f'{RELAY},msg="535 Authentication failed.",cmd: AUTH PLAIN AGJvYkBleGFtcGxl {BOB}',
+        BOB,
+        "AUTH PLAIN",
+        "535",
+    ),
+}
 
 
 @pytest.mark.parametrize(("said", "address", "command", "reply"), REFUSALS.values(), ids=REFUSALS)
