@@ -152,13 +152,13 @@ def figures(host: str) -> list[Figure]:
 
     inside(host, "sh", "-c", "apt-get -qq update && apt-get -qq install --no-install-recommends systemd-journal-remote")
     inside(host, "install", "-d", DIRECTORY)
-    maker = ["docker", "exec", "-i", f"courier-bench-{host}", MAKER, f"--output={DIRECTORY}", "-"]
+    maker = ["docker", "exec", "-i", f"courier-bench-{host}", MAKER, f"--output={DIRECTORY}/system.journal", "-"]
     make(maker, int(inside(host, "id", "-u", "courier")))
     return measured(run, ["mailtrace"], DIRECTORY)
 
 
 def main(directory: str, maker: str = MAKER) -> None:
-    make([maker, f"--output={directory}", "-"], 0)
+    make([maker, f"--output={directory}/system.journal", "-"], 0)
     program = [sys.executable, "-m", "plugins.module_utils._watch.trace"]
 
     def run(command: Sequence[str]) -> None:
