@@ -155,6 +155,9 @@ messages:
             RV(ignore:outcome) and RV(ignore:said).
           type: list
           elements: dict
+    nobody:
+      description: Why no recipient is known, in words; empty where there are some.
+      type: str
     reports:
       description: The ids of the reports that went to the sender.
       type: list

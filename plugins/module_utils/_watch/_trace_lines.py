@@ -247,7 +247,9 @@ def _listener(line: Line) -> Event | None:
         return Refused(line.at, client, port, sender, recipient, command, decoded(typed[1]), account)
     if told := _ENVELOPE.fullmatch(line.text, place):
         sender, recipient = decoded(told[1] or ""), decoded(told[2] or "")
-        command = "RCPT TO" if told[2] is not None else "MAIL FROM" if told[1] is not None else ""
+        # What the filters refuse has the sender alone, too.
+        early = told[1] is not None and told[3].startswith("517")
+        command = "RCPT TO" if told[2] is not None else "MAIL FROM" if early else ""
         return Refused(line.at, client, port, sender, recipient, command, decoded(told[3]))
     return None
 

@@ -129,8 +129,10 @@ class Trace:
         """The answer. Checked is whether the journal knows who wrote which line."""
         seeds = self._seeds()
         ids, more = self._messages(seeds)
-        refusals = [one for one in self._refusals(seeds.found) if self._refused_fits(one)]
         chosen = [self._book.letters[one] for one in ids if one in self._book.letters]
+        refusals = [
+            one for one in self._refusals(seeds.found) if self._refused_fits(one) and not story.told_twice(one, chosen)
+        ]
         mailboxes = disk.fetched(self._fetchmail) if any(one.client.startswith("127.25.") for one in chosen) else {}
         for letter in chosen:
             letter.mailbox = mailboxes.get(letter.client, "")

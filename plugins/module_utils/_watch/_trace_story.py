@@ -27,6 +27,7 @@ from ._trace_lines import (
 )
 
 _NEAR = 60.0  # seconds between a message and the one that it became
+_SOON = 5.0  # and between the verdict and the answer
 _OUTCOMES = {"success": "passed", "deferred": "waiting", "failure": "refused"}
 _TOOK = re.compile(r"delivered: (\S+)")
 _TOLD = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
@@ -383,9 +384,24 @@ def _tries(number: int) -> str:
 def refusal(letter: Letter) -> str:
     """How the filters refused it."""
     by = [name for name, said in _filters(letter) if said.startswith(("refuse", "defer", "down, defer"))]
-    word = "refused" if letter.judged.get("verdict") == "refuse" else "put off"
     name = f" by filter {by[-1]}" if by else " by the filters"
-    return f"{word} while the sender was on the line: {_text(letter.judged.get('reply'))}{name}"
+    reply = _text(letter.judged.get("reply"))
+    return f"{_word(reply)} while the sender was on the line: {reply}{name}"
+
+
+def _word(reply: str) -> str:
+    return "put off" if reply.startswith("4") else "refused"
+
+
+def told_twice(one: Refused, letters: Iterable[Letter]) -> bool:
+    """Whether a listener's line is what a client heard of the filters about one of these messages."""
+    return any(
+        letter.refused
+        and (letter.client, letter.sender) == (one.client, one.sender)
+        and abs(letter.came - one.at) < _SOON
+        and one.reply[:3] == _text(letter.judged.get("reply"))[:3]
+        for letter in letters
+    )
 
 
 def _filters(letter: Letter) -> Iterator[tuple[str, str]]:
@@ -431,14 +447,25 @@ def as_data(letter: Letter) -> dict[str, Any]:
         "filters": dict(_filters(letter)),
         "filtered": bool(letter.judged),
         "recipients": rows,
+        "nobody": "" if rows else _nobody(letter),
         "reports": letter.reports,
         "came_of": letter.came_of,
     }
 
 
+def _nobody(letter: Letter) -> str:
+    """Why no recipient is named."""
+    if letter.judged and not letter.file:
+        return "the filters let it in, and Courier never took it: the client went away, or Courier was stopped"
+    if letter.judged:
+        return "no recipient was left when the filters were done"
+    return "the journal names no recipient"
+
+
 def refused_as_data(one: Refused, asked: str) -> dict[str, Any]:
     """A refusal for programs. Whom a client claimed to be is told to nobody who did not know it."""
     account = asked if one.account and same(one.account, asked) else ""
+    place = f", at {one.command}" if one.command else ""
     return {
         "at": one.at,
         "client": one.client,
@@ -448,7 +475,7 @@ def refused_as_data(one: Refused, asked: str) -> dict[str, Any]:
         "command": one.command,
         "account": account,
         "reply": one.reply,
-        "verdict": f"refused while the sender was on the line, at {one.command or 'the connection'}: {one.reply}",
+        "verdict": f"{_word(one.reply)} while the sender was on the line{place}: {one.reply}",
     }
 
 
@@ -461,8 +488,9 @@ def as_text(found: dict[str, Any]) -> str:
             author = ", ".join(one["header_from"]) or "nobody"
             lines.append(f"    names   {one['message_id']} from {author}, by its header")
         lines.append(f"    came    {one['how']}")
-        if one["written"]:
-            lines.append(f"    to      {', '.join(one['written'])}, as was written")
+        # Clients often claim what it is anyway.
+        if written := [who for who in one["written"] if who not in {row["address"] for row in one["recipients"]}]:
+            lines.append(f"    to      {', '.join(written)}, as was written")
         if one["filters"]:
             told = [f"{name} {said}" for name, said in one["filters"].items() if said != "pass"]
             silent = len(one["filters"]) - len(told)
@@ -474,8 +502,8 @@ def as_text(found: dict[str, Any]) -> str:
             lines.append(f"    {row['address']}: {row['verdict']}")
             early = [try_ for try_ in row["attempts"][:-1] if try_["outcome"]]
             lines += [f"        {clock(try_['ended'])}  {try_['outcome']}: {try_['said']}" for try_ in early]
-        if not one["recipients"]:
-            lines.append("    there is no recipient left, or none that the journal names")
+        if one["nobody"]:
+            lines.append(f"    {one['nobody']}")
         lines += [f"    report  {id_} went to the sender" for id_ in one["reports"]]
         lines.append("")
     for one in found["refusals"]:

@@ -239,6 +239,44 @@ def test_refused_by_a_filter(asked):
     assert found["messages"][0]["recipients"][0]["state"] == "refused"
 
 
+def test_what_a_client_heard_of_the_filters_is_not_told_twice():
+    said = "error,relay=::ffff:192.0.2.7,port=3000,from=<ann@example.net>: 550 5.7.1 No programs"
+    told = [judged(1, **REFUSAL), named(1.01, sender=[ANN], recipients=[BOB]), line(1.02, "courieresmtpd", said)]
+    found = traced(told, address=ANN)
+    assert (len(found["messages"]), found["refusals"]) == (1, [])
+    # Without filters that say anything it is all that is known.
+    (one,) = traced(told[2:], address=ANN)["refusals"]
+    assert one["verdict"] == "refused while the sender was on the line: 550 5.7.1 No programs"
+    assert len(traced([*told, told[2]._replace(at=told[2].at + 60)], address=ANN)["refusals"]) == 1
+
+
+NOBODY = {
+    "the client went away": ([judged(1), named(1)], "the filters let it in, and Courier never took it"),
+    "a filter took it": (
+        [judged(0.9, to=[]), named(0.9), line(1, "courierd", NEW.format("ID"))],
+        "no recipient was left when the filters were done",
+    ),
+    "of no host with filters": ([line(1, "courierd", NEW.format("ID"))], "the journal names no recipient"),
+}
+
+
+@pytest.mark.parametrize(("told", "said"), NOBODY.values(), ids=NOBODY)
+def test_no_recipient(told, said):
+    found = traced(told, id=number(1))
+    assert found["messages"][0]["nobody"].startswith(said)
+    assert f"    {said}" in as_text(found)
+
+
+def test_put_off_is_not_refused():
+    said = "error,relay=::ffff:192.0.2.7,port=3000,from=<ann@example.net>,to=<bob@example.com>: 450 Service unavailable"
+    (one,) = traced([line(1, "courieresmtpd", said)], address=ANN)["refusals"]
+    assert one["verdict"].startswith("put off while the sender was on the line, at RCPT TO: 450")
+    found = traced(
+        [judged(1, **REFUSAL | {"reply": "451 4.3.0 Later", "verdict": "defer"}), named(1, sender=[ANN])], address=ANN
+    )
+    assert verdicts(found)[BOB].startswith("put off while the sender was on the line: 451 4.3.0 Later")
+
+
 def test_what_the_filters_said_is_said_where_they_said_something():
     told = [judged(0.9, filters={"log": "pass", "rate": "pass", "spamd": "pass: 1.2"}), *came(), *delivered()]
     assert "    filters spamd pass: 1.2; 2 let it pass\n" in as_text(traced(told, address=BOB))
