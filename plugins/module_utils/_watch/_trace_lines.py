@@ -10,6 +10,7 @@ by field; in an address > ends it only outside quotes. What does not fit exactly
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import re
@@ -157,10 +158,13 @@ def read(line: Line) -> Event | None:
 
 def decoded(text: str) -> str:
     """The text that the bytes mean, in one line, without what moves a terminal's cursor."""
+    if text.isascii() and text.isprintable():
+        return text
     said = text.encode("latin-1", "replace").decode("utf-8", "replace")
     return "".join(one if one.isprintable() else "?" for one in said)
 
 
+@functools.lru_cache(10_000)
 def address_of(text: str) -> str:
     """An IP address without ::ffff:."""
     try:

@@ -135,6 +135,7 @@ class Trace:
         ]
         mailboxes = disk.fetched(self._fetchmail) if any(one.client.startswith("127.25.") for one in chosen) else {}
         for letter in chosen:
+            letter.listener = self._book.listener(letter)
             letter.mailbox = mailboxes.get(letter.client, "")
             self._look_into_the_queue(letter)
         chosen.sort(key=lambda one: (one.came or one.moment, one.id))
@@ -292,7 +293,8 @@ def _texts(asked: Query) -> list[bytes]:
     except ValueError:
         return [asked.host.encode()]
     address = f"::ffff:{asked.host}" if version == 4 else asked.host
-    return [f"[{address}]".encode(), f"relay={address},".encode(), f'"client": "{asked.host}"'.encode()]
+    # What begins alike is looked for at once.
+    return [f"{address}]".encode(), f"{address},".encode(), f'"client": "{asked.host}"'.encode()]
 
 
 def _escaped(text: str) -> bytes:

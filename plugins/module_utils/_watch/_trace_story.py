@@ -182,18 +182,18 @@ class Book:
         letter = self._letter(event.id)
         letter.came, letter.file = event.at, event.file
         letter.client, letter.name, letter.helo, letter.login = event.client, event.name, event.helo, event.login
-        # No line says which connection it was. Where the client had several to different listeners, nobody knows.
+
+    def listener(self, letter: Letter) -> str:
+        """Where it came in. No line says which connection it was: where the client had several, nobody knows."""
         units = {
             one.unit.removesuffix(".service")
             for one in self._connected
-            if one.client == letter.client and one.at <= event.at <= one.at + _NEAR
+            if one.client == letter.client and one.at <= letter.came <= one.at + _NEAR
         }
-        if len(units) == 1:
-            letter.listener = _LISTENERS.get(units.pop(), "")
+        return _LISTENERS.get(units.pop(), "") if len(units) == 1 else ""
 
     def _start(self, event: Started) -> None:
         letter = self._letter(event.id)
-        letter.completed = False
         if event.module == "dsn":
             letter.reported.append((event.at, event.recipient, event.host == "deferred"))
             return
@@ -250,32 +250,34 @@ class Book:
                 if report:
                     report.came_of = letter.id
                     letter.reports.append(report.id)
-            for one in letter.recipients.values():
-                for attempt in one.attempts:
-                    if attempt.outcome == "delivered":
-                        one.became += self._copies(letter, attempt, letters)
+            for event in self.forwarded:
+                if event.did == "passed on":
+                    self._passed_on(letter, event, letters)
 
-    def _copies(self, letter: Letter, attempt: Attempt, letters: list[Letter]) -> list[str]:
-        found = []
-        for event in self.forwarded:
-            if event.did != "passed on" or not attempt.at - 1 <= event.at <= attempt.ended + 1:
-                continue
+    def _passed_on(self, letter: Letter, event: Forwarded, letters: Iterable[Letter]) -> None:
+        """Whether this line is about a delivery of this letter, and which message it is about."""
+        fitting = [
+            (bool(one.became), attempt.ended, one)
+            for one in letter.recipients.values()
+            for attempt in one.attempts
+            if attempt.outcome == "delivered" and attempt.at - 1 <= event.at <= attempt.ended + 1
+        ]
+        # Several at once are told apart by their order.
+        for _has, ended, one in sorted(fitting, key=lambda it: it[:2])[:1]:
             for copy in letters:
                 heads = (
                     f"{letter.sender or '<>'} as {copy.sender or '<>'} to ",
                     *(f"a report to {name} to " for name in letter.recipients if not letter.sender),
                 )
-                head = next((one for one in heads if event.text.startswith(one)), "")
+                head = next((it for it in heads if event.text.startswith(it)), "")
                 if (
                     head
                     and not copy.came_of
-                    and copy.id != letter.id
-                    and attempt.at - 2 <= copy.came <= event.at + 5
+                    and event.at - 5 <= copy.came <= min(event.at, ended) + 5
                     and any(name in event.text[len(head) :].split(", ") for name in copy.recipients)
                 ):
                     copy.came_of = letter.id
-                    found.append(copy.id)
-        return found
+                    one.became.append(copy.id)
 
 
 def _reports(one: Letter, address: str, at: float) -> bool:

@@ -22,6 +22,7 @@ def queue(tmp_path):
     waits = tmp_path / f"msgq/{(T + 900) // 10000}/C{FILE}.{T + 900}"
     waits.parent.mkdir(parents=True)
     waits.touch()
+    waits.with_name(f"C{FILE}0.{T + 9000}").touch()  # another message's
     return tmp_path
 
 

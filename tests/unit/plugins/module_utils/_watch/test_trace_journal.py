@@ -45,6 +45,7 @@ def test_lines_with_a_text_the_newest_first(journal):
 def test_several_texts(journal):
     assert journal.lines([b"newmsg,id", b"newmsg,xx", b"newmsg,id"], *EVER).found == [NEW]
     assert journal.lines([b"newmsg", b"completed"], *EVER).found == [END, NEW]
+    assert journal.lines([b"newmsg,xx", b"completed", b"newmsg,id", b"complexity"], *EVER).found == [END, NEW]
     assert journal.lines([b"no such text"], *EVER) == ([], False)
     # A character of a regular expression is itself.
     assert journal.lines([b"newmsg.id"], *EVER).found == []

@@ -110,6 +110,7 @@ NOT = {
     "of a filter's own, by a client": ("courieresmtpd", 'courier_mail: {"id": "ID", "verdict": "pass"}'),
     "of a filter, not as JSON": ("pythonfilter", "courier_mail: {"),
     "of a filter, about nothing": ("pythonfilter", 'courier_mail: {"id": 1}'),
+    "of another filter": ("pythonfilter", 'other: {"id": "ID"}'),
     "of a filter, a probe": ("pythonfilter", 'courier_mail: {"id": "probe"}'),
     "of Courier itself": ("courierd", "Waiting.  shutdown time=none, wakeup time=none, queuedelivering=0"),
 }
@@ -134,6 +135,12 @@ IMITATIONS = {
         f'started,id=ID,from=<">,module=dsn,host=,addr=<x"@example.net>,module=local,host=h,{TO}',
         "module",
         "local",
+    ),
+    "a recipient of a delivery": (
+        "courierd",
+        f'started,id=ID,{FROM},module=local,host=h,addr=<"x,addr=<y"@example.com>',
+        "recipient",
+        '"x,addr=<y"@example.com',
     ),
     "a reply": (
         "courieresmtp",

@@ -103,7 +103,8 @@ def test_given_to_another_host():
     }
 
 
-def test_deferred_then_delivered():
+@pytest.mark.parametrize("asked", [{"address": "carol@example.org"}, {"host": "192.0.2.8"}])
+def test_deferred_then_delivered(asked):
     told = [*OUT, *tried(2, LATER, "deferred"), *tried(302, LATER, "deferred"), *tried(602, "250 Ok", "success")]
     found = traced(told, address="carol@example.org")
     assert verdicts(found)["carol@example.org"].startswith(
@@ -203,6 +204,32 @@ def test_forwarded_and_nothing_kept():
     assert said.startswith("handed to the program of forward-left")
 
 
+def test_forwarded_after_a_while():
+    """The copy is asked for, and what it came of was delivered a little earlier."""
+    copy = number(2, 4)
+    told = [
+        *came(recipient="frank@example.com"),
+        line(4.2, "courierd", HERE.format(copy)),
+        line(4.3, "courier-forward", f"passed on: {ANN} as {SRS} to frank@example.org"),
+        *delivered(4.5, recipient="frank@example.com"),
+        *tried(5, "250 Ok", "success", copy, "frank@example.org", SRS),
+    ]
+    assert [one["id"] for one in traced(told, id=copy)["messages"]] == [short(1), short(2, 4)]
+
+
+def test_forwarded_to_two_each_by_its_own_copy():
+    told = forwarded()
+    told += [
+        *came(1.1, recipient="left@example.com")[1:],
+        line(1.5, "courierd", HERE.format("ID3")),
+        line(1.6, "courier-forward", f"passed on: {ANN} as {SRS} to left@example.org"),
+        *delivered(2.1, recipient="left@example.com"),
+        *tried(2.6, "250 Ok", "success", "ID3", "left@example.org", SRS),
+    ]
+    rows = {one["address"]: one["became"] for one in traced(told, id=number(1))["messages"][0]["recipients"]}
+    assert rows == {"frank@example.com": [short(2)], "left@example.com": [short(3)]}
+
+
 def test_what_another_message_became_is_not_its_own():
     other = [*came(one="ID3", sender="eve@example.net"), *delivered(one="ID3", sender="eve@example.net")]
     assert traced([*forwarded(), *other], id=number(3))["messages"][0]["recipients"][0]["became"] == []
@@ -237,6 +264,12 @@ def test_refused_by_a_filter(asked):
         BOB: "refused while the sender was on the line: 550 5.7.1 No programs by filter attachments"
     }
     assert found["messages"][0]["recipients"][0]["state"] == "refused"
+
+
+def test_refused_by_a_filter_after_a_long_time():
+    """Its id is of the second in which it began to come."""
+    told = [judged(100, **REFUSAL), named(100.01, sender=[ANN], recipients=[BOB])]
+    assert list(verdicts(traced(told, address=ANN))) == [BOB]
 
 
 def test_what_a_client_heard_of_the_filters_is_not_told_twice():
@@ -329,6 +362,16 @@ def test_the_newest_are_shown_and_that_there_are_older_ones():
     assert found["said"].endswith("There are older ones; ask for another time, or for more.")
 
 
+def test_no_more_than_wanted_where_some_do_not_fit():
+    told = []
+    for one in range(1, 6):
+        new = NEW.replace("192.0.2.7", "192.0.2.8") if one == 5 else NEW
+        told += [*came(one * 100, number(one, one * 100), new), *delivered(one * 100 + 1, number(one, one * 100))]
+    found = traced(told, address=BOB, host="192.0.2.7", most=2)
+    assert [one["id"] for one in found["messages"]] == [short(3, 300), short(4, 400)]
+    assert found["more"]
+
+
 def test_nothing_is_known():
     found = traced([*came(), *delivered()], id=number(9, -86400))
     assert found["messages"] == found["refusals"] == []
@@ -371,7 +414,8 @@ def test_refused_before_there_was_a_message(said, address, command, reply):
     assert one["verdict"].startswith(f"refused while the sender was on the line, at {command}: {reply}")
     assert traced([line(1, "courieresmtpd", said)], host="192.0.2.7")["refusals"]
     assert not traced([line(1, "courieresmtpd", said)], host="192.0.2.70")["refusals"]
-    assert not traced([line(1, "courieresmtpd", said)], address="y@example.com")["refusals"]
+    assert not traced([line(1, "courieresmtpd", said)], address=address[1:])["refusals"]
+    assert not traced([line(1, "courieresmtpd", said)], address=address, host="192.0.2.70")["refusals"]
 
 
 def test_a_refusal_of_several_lines_is_one():
