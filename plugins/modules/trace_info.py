@@ -15,7 +15,7 @@ description:
   - What was refused while the sender was on the line never was a message, and is under RV(refusals).
   - Lines count only if the kernel says that they are of a user who may write them.
   - Whatever is given must fit.
-  - A part of a failed password, which Courier logs, is neither returned nor looked at.
+  - What was typed at a failed login, of which Courier logs a part, is never returned.
 options:
   id:
     description:
