@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from plugins.module_utils._watch._trace_lines import (
     Completed,
@@ -168,6 +170,28 @@ def test_imitations(identifier, text, name, value):
     event = read(line(0, identifier, text))
     assert getattr(event, name) == value
     assert getattr(event, "id", ONE) == ONE
+
+
+# What a journal's line can be: any bytes but a line end.
+TEXTS = some.text(some.characters(max_codepoint=255, exclude_characters="\n"), max_size=100)
+
+
+@given(TEXTS)
+def test_whatever_a_client_calls_itself_its_address_is_the_kernels(helo):
+    event = read(line(0, "courierd", f"newmsg,id={ID}: dns; {helo} (name.example.net [::ffff:192.0.2.7])"))
+    assert (event.id, event.client, event.name) == (ONE, "192.0.2.7", "name.example.net")
+    assert event.helo.isprintable()
+
+
+@given(TEXTS)
+def test_whatever_a_host_answers_it_is_an_answer(reply):
+    event = read(line(0, "courieresmtp", f"id={ID},{FROM},{TO}: {reply}"))
+    assert (event.id, event.sender, event.recipient, event.kind) == (ONE, *BOTH, "text")
+
+
+@given(some.dictionaries(some.text(max_size=5), TEXTS, max_size=3))
+def test_whatever_is_in_a_filters_line_nothing_breaks(entry):
+    assert read(judged(0, ID, **{f"x{name}": value for name, value in entry.items()})).id == ONE
 
 
 PASSWORDS = {
