@@ -162,6 +162,10 @@ messages:
       description: The ids of the reports that went to the sender.
       type: list
       elements: str
+    warnings:
+      description: The ids of the reports that only say that it takes long.
+      type: list
+      elements: str
     came_of:
       description: The id of the message that it is a copy of, or a report about.
       type: str

@@ -196,7 +196,11 @@ class Trace:
             letter = self._book.letters.get(todo.pop())
             if letter:
                 became = [id_ for one in letter.recipients.values() for id_ in one.became]
-                following = [one for one in (*became, *letter.reports, letter.came_of) if one and one not in found]
+                following = [
+                    one
+                    for one in (*became, *letter.reports, *letter.warnings, letter.came_of)
+                    if one and one not in found
+                ]
                 found.update(dict.fromkeys(following))
                 todo += following
         return list(found)

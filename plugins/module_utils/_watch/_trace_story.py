@@ -59,6 +59,12 @@ class Recipient:
     attempts: list[Attempt] = field(default_factory=list)
     became: list[str] = field(default_factory=list)  # ids of what the forwarding service made of it
     waits_until: float = 0.0
+    local: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether a try has begun of which nothing was heard yet."""
+        return bool(self.attempts) and not self.attempts[-1].outcome
 
     @property
     def state(self) -> str:
@@ -89,6 +95,7 @@ class Letter:
     recipients: dict[str, Recipient] = field(default_factory=dict)
     reported: list[tuple[float, str, bool]] = field(default_factory=list)  # when, to whom, only that it takes long
     reports: list[str] = field(default_factory=list)  # their ids
+    warnings: list[str] = field(default_factory=list)  # those that only say that it takes long
     came_of: str = ""  # the id of the message that it is a copy of, or a report about
     completed: bool = False
 
@@ -119,6 +126,21 @@ class Letter:
     @property
     def message_id(self) -> str:
         return _text(self.named.get("message_id"))
+
+    def told_as(self, address: str) -> Recipient:
+        """The recipient that a delivery tells by this address.
+
+        Where a name of an alias directory or a domain that is another one's (hosteddomains) led to somebody, the
+        delivery begins under one name and ends under the other. Both have the same part before the @.
+        """
+        name = address.partition("@")[0].lower()
+        if not any(same(known, address) for known in self.recipients):
+            for known, one in list(self.recipients.items()):
+                if known.partition("@")[0].lower() == name and one.open and one.local:
+                    one.address = address
+                    self.recipients[address] = self.recipients.pop(known)
+                    break
+        return self.recipient(address)
 
     def recipient(self, address: str) -> Recipient:
         """The recipient with this address."""
@@ -205,17 +227,14 @@ class Book:
             known = [one for one in letter.recipients if one.partition("@")[0] == alias]
             known += [one for one in _texts(letter.judged.get("to")) if one.partition("@")[0] == alias]
             name = known[0] if known else alias
-        letter.recipient(name).attempts.append(Attempt(event.at, event.host if event.module == "esmtp" else ""))
+        one = letter.recipient(name)
+        one.local = event.module == "local"
+        one.attempts.append(Attempt(event.at, "" if one.local else event.host))
 
     def _say(self, event: Said) -> None:
         letter = self._letter(event.id)
         letter.sender = event.sender
-        if event.recipient not in letter.recipients:
-            alias = letter.recipients.pop(event.recipient.partition("@")[0], None)
-            if alias:
-                alias.address = event.recipient
-                letter.recipients[event.recipient] = alias
-        one = letter.recipient(event.recipient)
+        one = letter.told_as(event.recipient)
         if not one.attempts or (one.attempts[-1].outcome and event.at - one.attempts[-1].ended > 1):
             one.attempts.append(Attempt(event.at))
         attempt = one.attempts[-1]
@@ -245,11 +264,11 @@ class Book:
         """Say which message came of which."""
         letters = sorted(self.letters.values(), key=lambda one: one.moment)
         for letter in letters:
-            for at, address, _late in letter.reported:
+            for at, address, late in letter.reported:
                 report = next((one for one in letters if _reports(one, address, at)), None)
                 if report:
                     report.came_of = letter.id
-                    letter.reports.append(report.id)
+                    (letter.warnings if late else letter.reports).append(report.id)
             for event in self.forwarded:
                 if event.did == "passed on":
                     self._passed_on(letter, event, letters)
@@ -414,7 +433,12 @@ def _filters(letter: Letter) -> Iterator[tuple[str, str]]:
 
 def as_data(letter: Letter) -> dict[str, Any]:
     """A message for programs."""
-    given = _texts(letter.judged.get("to")) if letter.refused else []
+    named = _texts(letter.judged.get("to"))
+    given = named if letter.refused else []
+    if letter.file and not letter.completed:
+        untried = [Recipient(who) for who in named if not any(same(who, known) for known in letter.recipients)]
+    else:
+        untried = []
     rows = [
         {
             "address": one.address,
@@ -424,7 +448,7 @@ def as_data(letter: Letter) -> dict[str, Any]:
             "became": one.became,
             "attempts": [dict(vars(attempt)) for attempt in one.attempts],
         }
-        for one in letter.recipients.values()
+        for one in [*letter.recipients.values(), *untried]
     ]
     rows += [
         {"address": one, "state": "refused", "verdict": refusal(letter), "next": 0.0, "became": [], "attempts": []}
@@ -451,6 +475,7 @@ def as_data(letter: Letter) -> dict[str, Any]:
         "recipients": rows,
         "nobody": "" if rows else _nobody(letter),
         "reports": letter.reports,
+        "warnings": letter.warnings,
         "came_of": letter.came_of,
     }
 
@@ -459,7 +484,7 @@ def _nobody(letter: Letter) -> str:
     """Why no recipient is named."""
     if letter.judged and not letter.file:
         return "the filters let it in, and Courier never took it: the client went away, or Courier was stopped"
-    if letter.judged:
+    if letter.judged and not letter.judged.get("to"):
         return "no recipient was left when the filters were done"
     return "the journal names no recipient"
 
@@ -507,6 +532,7 @@ def as_text(found: dict[str, Any]) -> str:
         if one["nobody"]:
             lines.append(f"    {one['nobody']}")
         lines += [f"    report  {id_} went to the sender" for id_ in one["reports"]]
+        lines += [f"    warning {id_} went to the sender, that it takes long" for id_ in one["warnings"]]
         lines.append("")
     for one in found["refusals"]:
         who = f"{one['client']} port {one['port']}"

@@ -174,6 +174,58 @@ def test_bounced():
     assert [one["id"] for one in traced(told, id=report)["messages"]] == [short(1), report]
 
 
+def test_a_warning_that_it_takes_long():
+    warning = number(2, 3)
+    told = [
+        *OUT,
+        *tried(2, LATER, "deferred"),
+        line(3, "courierd", f"started,id=ID,from=<>,module=dsn,host=deferred,addr=<{BOB}>"),
+        *came(3.2, warning, HERE, ""),
+        *delivered(3.4, warning, ""),
+    ]
+    found = traced(told, address="carol@example.org")
+    first, second = found["messages"]
+    assert (first["reports"], first["warnings"], second["came_of"]) == ([], [short(2, 3)], short(1))
+    assert f"warning {short(2, 3)} went to the sender" in as_text(found)
+    assert first["sender"] == BOB
+
+
+def test_one_name_for_what_begins_under_another():
+    """As Courier tells it of a domain that hosteddomains has as another one's."""
+    told = [
+        judged(0.9, to=["bob@also.example.com", "carol@example.com"]),
+        *came(recipient="bob@example.com"),
+        line(1.2, "courierd", f"started,id=ID,{FROM},{LOCAL},addr=<carol@example.com>"),
+        *delivered(2, recipient="bob@also.example.com"),
+    ]
+    rows = traced(told, id=number(1))["messages"][0]["recipients"]
+    assert {row["address"]: row["state"] for row in rows} == {
+        "bob@also.example.com": "delivered",
+        "carol@example.com": "",
+    }
+
+
+def test_one_name_is_not_another_recipient():
+    """Bob is at both, and one delivery is done."""
+    told = [
+        *came(recipient="bob@example.com"),
+        *came(recipient="bob@example.org")[1:],
+        *delivered(2, recipient="bob@example.org"),
+    ]
+    rows = traced(told, id=number(1))["messages"][0]["recipients"]
+    assert {row["address"]: row["state"] for row in rows} == {"bob@example.com": "", "bob@example.org": "delivered"}
+
+
+def test_not_tried_yet():
+    told = [judged(0.9, to=[BOB, "carol@example.com"]), *came()]
+    said = verdicts(traced(told, id=number(1)))
+    assert said["carol@example.com"] == "is in the queue and was not tried yet, as far as the journal goes"
+    assert said[BOB].startswith("in delivery")
+    # Done is done, under whichever name.
+    told += delivered()
+    assert list(verdicts(traced(told, id=number(1)))) == [BOB]
+
+
 SRS = "SRS0-abcd=TT=example.net=ann@mx1.example.com"
 
 
