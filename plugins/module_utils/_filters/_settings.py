@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of a filter, or of what watches: a dataclass has names, types and defaults, and refuses what has no sense."""
+"""Settings of a filter or a watch: a dataclass has names, types and defaults, and refuses what makes no sense."""
 
 from __future__ import annotations
 
