@@ -17,6 +17,7 @@ COMMANDS = {
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
+    "blocklists": "blocklists",
 }
 # Those that need root, and the one that becomes the owner of what it reads. All others become the user of the watch.
 AS_STARTED = ("take",)

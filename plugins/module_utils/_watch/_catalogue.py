@@ -13,6 +13,10 @@ from typing import Any
 from . import (
     __main__,
     _alarm_settings,
+    _blocklists_ask,
+    _blocklists_settings,
+    _blocklists_store,
+    _dnslist,
     _found,
     _parts,
     _places,
@@ -27,8 +31,10 @@ from . import (
     _reports_text,
     _reports_tls,
     _reports_unpack,
+    _resolve,
     _settings,
     alarm,
+    blocklists,
     reports,
 )
 from ._settings import SettingsError, build
@@ -36,11 +42,17 @@ from ._settings import SettingsError, build
 # What the settings of a part are, by its name, which is that of the file in /etc/courier-mail-watch too.
 SETTINGS: dict[str, type[Any]] = {
     "alarm": _alarm_settings.Settings,
+    "blocklists": _blocklists_settings.Settings,
+    "reports": _reports_settings.Settings,
 }
 
 _MODULES: tuple[ModuleType, ...] = (
     __main__,
     _alarm_settings,
+    _blocklists_ask,
+    _blocklists_settings,
+    _blocklists_store,
+    _dnslist,
     _found,
     _parts,
     _places,
@@ -55,8 +67,10 @@ _MODULES: tuple[ModuleType, ...] = (
     _reports_text,
     _reports_tls,
     _reports_unpack,
+    _resolve,
     _settings,
     alarm,
+    blocklists,
     reports,
 )
 

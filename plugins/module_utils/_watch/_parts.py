@@ -14,7 +14,10 @@ from ._places import ETC, has
 
 # Part: module of this package with findings() and samples(), which take nothing, read what the part has found out, and
 # are quick. A part is asked where it is wanted, that is, where it has settings.
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "blocklists": "blocklists",
+    "reports": "reports",
+}
 
 
 def findings(parts: Mapping[str, str] = PARTS, directory: str = ETC) -> list[Finding]:

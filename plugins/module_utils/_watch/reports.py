@@ -23,8 +23,9 @@ from . import _registrations
 from . import _reports_mail as mail
 from . import _reports_summary as summary
 from . import _reports_take as reader
-from ._reports_settings import PATH, Settings, SettingsError, read
+from ._reports_settings import PATH, Settings, read
 from ._reports_store import Limits, Store, StoreError
+from ._settings import SettingsError
 
 UNAVAILABLE, TEMPORARY, CONFIGURATION = 69, 75, 78
 _SECONDS = 300  # for a whole message, of which the reading of it is a part

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from plugins.module_utils._watch import _reports_settings as reports_settings
-from plugins.module_utils._watch._reports_settings import Settings, SettingsError
+from plugins.module_utils._watch._reports_settings import Settings
+from plugins.module_utils._watch._settings import SettingsError
 
 BAD = {
     "no dictionary": ([], "write a dictionary"),
