@@ -30,6 +30,12 @@ options:
     description: Units of systemd, by their names, as texts.
     type: dict
     default: {}
+  programs:
+    description:
+      - Programs that others run, by their names in C(/usr/local/lib/courier-mail-watch), as texts of Python. They run
+        isolated, and without the modules of the host that Python looks for at each start.
+    type: dict
+    default: {}
   present:
     description: Whether it is there at all. Otherwise everything but what was found out is removed.
     type: bool
@@ -85,6 +91,7 @@ SPEC: dict[str, Any] = {
     "parts": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "units": {"type": "dict", "default": {}},
+    "programs": {"type": "dict", "default": {}},
     "present": {"type": "bool", "default": True},
 }
 
@@ -118,6 +125,10 @@ def plan(params: dict[str, Any]) -> list[File]:
         _file(COMMAND, _COMMAND if there else None, 0o755),
         *(_settings(f"{part}.json", given) for part, given in parts.items() if there),
         *(_settings(f"{part}.secrets.json", given, _masked) for part, given in secrets.items() if there and given),
+        *(
+            _file(f"{PROGRAM}/{name}", f"#!/usr/bin/python3 -IS\n{text}\n" if there else None, 0o755)
+            for name, text in params["programs"].items()
+        ),
         *(_file(f"{UNITS}/{name}", text if there else None) for name, text in params["units"].items()),
     ]
 

@@ -14,6 +14,7 @@ from ._places import Unfit, become
 # Word: module of this package, whose main() gets the word and what follows it.
 COMMANDS = {
     "alarm": "alarm",
+    "mail": "_hand",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
