@@ -15,6 +15,7 @@ from ._places import Unfit, become
 COMMANDS = {
     "alarm": "alarm",
     "mail": "_hand",
+    "findings": "findings",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",

@@ -23,7 +23,7 @@ _SHORTEST = 16  # characters of a key
 class Settings:
     # What this host is called in alarms.
     host: str = ""
-    # Who gets them by mail, and from whom they come; the host's own name for it where there is none.
+    # Who gets them by mail, and from whom they come.
     mail: list[str] = dataclasses.field(default_factory=list)
     sender: str = ""
     # Webhooks by name, each with what it is told about itself: reason, why one is called without TLS.
@@ -36,6 +36,8 @@ class Settings:
     # Looks in a row, a few minutes apart, after which a thing counts as bad, and as well again.
     bad_after: int = 2
     well_after: int = 3
+    # The same for what cannot be found out.
+    unknown_after: int = 30
     # Seconds for a webhook to answer.
     timeout: int = 10
     # Whether what is to be done soon is told, too.
@@ -47,6 +49,8 @@ class Settings:
         for one in self.mail:
             if not _ADDRESS.fullmatch(one):
                 refuse("mail", one, "addresses such as alice@example.com")
+        if self.mail and not self.sender:
+            raise SettingsError("sender is missing; write the address from which alarms come")
         if self.sender and not _ADDRESS.fullmatch(self.sender):
             refuse("sender", self.sender, "an address such as alarm@mx1.example.com")
         for name, (least, most) in _RANGES.items():
@@ -81,6 +85,7 @@ _RANGES = {
     "repeat_hours": (0, 720),
     "bad_after": (1, 10),
     "well_after": (1, 10),
+    "unknown_after": (1, 1000),
     "timeout": (1, 60),
 }
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from . import (
     __main__,
+    _alarm_send,
     _alarm_settings,
+    _alarm_state,
     _blocklists_ask,
     _blocklists_settings,
     _blocklists_store,
@@ -35,8 +37,12 @@ from . import (
     _reports_unpack,
     _resolve,
     _settings,
+    _trace_journal,
+    _trace_lines,
+    _trace_story,
     alarm,
     blocklists,
+    findings,
     reports,
 )
 from ._settings import SettingsError, build
@@ -50,7 +56,9 @@ SETTINGS: dict[str, type[Any]] = {
 
 _MODULES: tuple[ModuleType, ...] = (
     __main__,
+    _alarm_send,
     _alarm_settings,
+    _alarm_state,
     _blocklists_ask,
     _blocklists_settings,
     _blocklists_store,
@@ -73,8 +81,12 @@ _MODULES: tuple[ModuleType, ...] = (
     _reports_unpack,
     _resolve,
     _settings,
+    _trace_journal,
+    _trace_lines,
+    _trace_story,
     alarm,
     blocklists,
+    findings,
     reports,
 )
 

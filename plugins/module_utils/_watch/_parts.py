@@ -17,6 +17,7 @@ from ._places import ETC, has
 PARTS: dict[str, str] = {
     "blocklists": "blocklists",
     "reports": "reports",
+    "alarm": "alarm",
 }
 
 

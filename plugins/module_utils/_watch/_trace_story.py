@@ -1,0 +1,406 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of messages, put together of lines, and said in plain words."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ._trace_lines import Completed, Event, Forwarded, Judged, New, Refused, Said, Started, decoded, same
+
+_NEAR = 60.0  # seconds between a message and the one that it became
+_OUTCOMES = {"success": "passed", "deferred": "waiting", "failure": "refused"}
+_TOOK = re.compile(r"delivered: (\S+)")
+_TOLD = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
+_FETCHED = "127.25."  # where the role fetchmail has its mail come from
+
+
+@dataclass
+class Attempt:
+    """One try to deliver."""
+
+    at: float
+    host: str = ""
+    outcome: str = ""  # delivered, passed, waiting, refused; nothing yet
+    said: str = ""
+    peer: str = ""
+    ended: float = 0.0
+
+
+@dataclass
+class Recipient:
+    """One recipient of a message."""
+
+    address: str
+    attempts: list[Attempt] = field(default_factory=list)
+    became: list[str] = field(default_factory=list)  # ids of what the forwarding service made of it
+    waits_until: float = 0.0
+
+    @property
+    def state(self) -> str:
+        return next((one.outcome for one in reversed(self.attempts) if one.outcome), "")
+
+    @property
+    def settled(self) -> bool:
+        return bool(self.attempts) and self.attempts[-1].outcome in ("delivered", "passed", "refused")
+
+
+@dataclass
+class Letter:
+    """One message in this host's queue."""
+
+    id: str
+    came: float = 0.0
+    sender: str = ""
+    client: str = ""
+    helo: str = ""
+    login: str = ""
+    listener: str = ""
+    judged: dict[str, Any] = field(default_factory=dict)
+    recipients: dict[str, Recipient] = field(default_factory=dict)
+    reported: list[tuple[float, str, bool]] = field(default_factory=list)  # when, to whom, only that it takes long
+    reports: list[str] = field(default_factory=list)  # their ids
+    came_of: str = ""  # the id of the message that it is a copy of, or a report about
+    completed: bool = False
+
+    @property
+    def moment(self) -> int:
+        """The second in which Courier took it; its id begins with it."""
+        return int(self.id.partition(".")[0], 16)
+
+    @property
+    def refused(self) -> bool:
+        return self.judged.get("verdict") in ("refuse", "defer")
+
+    @property
+    def settled(self) -> bool:
+        if self.refused:
+            return True
+        return bool(self.came) and self.completed and all(one.settled for one in self.recipients.values())
+
+    def recipient(self, address: str) -> Recipient:
+        """The recipient with this address."""
+        for known, one in self.recipients.items():
+            if same(known, address):
+                return one
+        self.recipients[address] = Recipient(address)
+        return self.recipients[address]
+
+
+class Book:
+    """All that lines told."""
+
+    def __init__(self) -> None:
+        self.letters: dict[str, Letter] = {}
+        self.refusals: list[Refused] = []
+        self.forwarded: list[Forwarded] = []
+        self._seen: set[Event] = set()
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take lines in, each once, from wherever. They may come in any order: `settle` sorts them."""
+        for event in events:
+            key = replace(event, entry={}) if isinstance(event, Judged) else event
+            if key not in self._seen:
+                self._seen.add(key)
+                if isinstance(event, Judged):
+                    self._letter(event.id).judged = dict(event.entry)
+
+    def settle(self) -> None:
+        """Make letters of the lines."""
+        judged = {id_: letter.judged for id_, letter in self.letters.items()}
+        self.letters, self.refusals, self.forwarded = {}, [], []
+        for event in sorted(self._seen, key=lambda one: one.at):
+            self._hear(event, judged)
+        self._link()
+
+    def _letter(self, id_: str) -> Letter:
+        return self.letters.setdefault(id_, Letter(id_))
+
+    def _hear(self, event: Event, judged: dict[str, dict[str, Any]]) -> None:
+        if isinstance(event, New):
+            letter = self._letter(event.id)
+            letter.came = event.at
+            letter.client, letter.helo, letter.login = event.client, event.helo, event.login
+        elif isinstance(event, Judged):
+            letter = self._letter(event.id)
+            letter.judged = judged.get(event.id, {})
+            letter.came = letter.came or event.at
+            letter.sender = letter.sender or _text(letter.judged.get("from"))
+            letter.client = letter.client or _text(letter.judged.get("client"))
+            letter.login = letter.login or _text(letter.judged.get("login"))
+        elif isinstance(event, Started):
+            self._start(event)
+        elif isinstance(event, Said):
+            self._say(event)
+        elif isinstance(event, Completed):
+            self._letter(event.id).completed = True
+        elif isinstance(event, Refused):
+            self._refuse(event)
+        elif isinstance(event, Forwarded):
+            self.forwarded.append(event)
+
+    def _start(self, event: Started) -> None:
+        letter = self._letter(event.id)
+        letter.completed = False
+        if event.module == "dsn":
+            letter.reported.append((event.at, event.recipient, event.host == "deferred"))
+            return
+        letter.sender = event.sender
+        name = event.recipient
+        # An address of an alias directory is told by name when it is done.
+        if event.host.startswith("alias!"):
+            alias = event.host.split("!")[1]
+            known = [one for one in letter.recipients if one.partition("@")[0] == alias]
+            known += [_text(one) for one in letter.judged.get("to", []) if _text(one).partition("@")[0] == alias]
+            name = known[0] if known else alias
+        letter.recipient(name).attempts.append(Attempt(event.at, event.host if event.module == "esmtp" else ""))
+
+    def _say(self, event: Said) -> None:
+        letter = self._letter(event.id)
+        letter.sender = event.sender
+        if event.recipient not in letter.recipients:
+            alias = letter.recipients.pop(event.recipient.partition("@")[0], None)
+            if alias:
+                alias.address = event.recipient
+                letter.recipients[event.recipient] = alias
+        one = letter.recipient(event.recipient)
+        if not one.attempts or (one.attempts[-1].outcome and event.at - one.attempts[-1].ended > 1):
+            one.attempts.append(Attempt(event.at))
+        attempt = one.attempts[-1]
+        if event.kind == "text":
+            attempt.said = f"{attempt.said} {event.text}".strip()
+        elif event.kind == "success":
+            took = _TOOK.match(event.text)
+            attempt.outcome, attempt.ended = ("passed" if took else "delivered"), event.at
+            attempt.peer = took[1] if took else ""
+        elif not attempt.outcome:
+            attempt.outcome, attempt.ended = _OUTCOMES.get(event.text, ""), event.at
+
+    def _refuse(self, event: Refused) -> None:
+        last = self.refusals[-1] if self.refusals else None
+        if last and (last.client, last.port, last.sender, last.recipient, last.command) == (
+            event.client,
+            event.port,
+            event.sender,
+            event.recipient,
+            event.command,
+        ) and last.reply[:3] == event.reply[:3] and last.reply[3:4] == "-":  # fmt: skip
+            self.refusals[-1] = replace(last, reply=f"{event.reply[:3]} {last.reply[4:]} {event.reply[4:]}")
+        else:
+            self.refusals.append(event)
+
+    def _link(self) -> None:
+        """Say which message came of which."""
+        letters = sorted(self.letters.values(), key=lambda one: one.moment)
+        for letter in letters:
+            for at, address, _late in letter.reported:
+                report = next((one for one in letters if _reports(one, address, at)), None)
+                if report:
+                    report.came_of = letter.id
+                    letter.reports.append(report.id)
+            for one in letter.recipients.values():
+                for attempt in one.attempts:
+                    if attempt.outcome == "delivered":
+                        one.became += self._copies(letter, attempt, letters)
+
+    def _copies(self, letter: Letter, attempt: Attempt, letters: list[Letter]) -> list[str]:
+        found = []
+        for event in self.forwarded:
+            head = f"{letter.sender or '<>'} as "
+            if event.did != "passed on" or not attempt.at - 1 <= event.at <= attempt.ended + 1:
+                continue
+            if not event.text.startswith(head):
+                continue
+            for copy in letters:
+                sender = copy.sender or "<>"
+                if (
+                    not copy.came_of
+                    and copy.id != letter.id
+                    and copy.recipients
+                    and attempt.at - 2 <= copy.came <= event.at + 5
+                    and event.text.startswith(f"{sender} to ", len(head))
+                    and any(name in event.text.split(" to ", 1)[-1].split(", ") for name in copy.recipients)
+                ):
+                    copy.came_of = letter.id
+                    found.append(copy.id)
+        return found
+
+
+def _reports(one: Letter, address: str, at: float) -> bool:
+    return (
+        not one.came_of
+        and one.sender == ""
+        and one.client in ("127.0.0.1", "")
+        and int(at) <= one.moment <= at + _NEAR
+        and any(same(name, address) for name in one.recipients)
+    )
+
+
+def _text(value: object) -> str:
+    return decoded(value) if isinstance(value, str) and value.isascii() else "" if value is None else _shown(value)
+
+
+def _shown(value: object) -> str:
+    return "".join(one if one.isprintable() else "?" for one in str(value))
+
+
+# In words.
+
+
+def clock(at: float) -> str:
+    """A time as people here write it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def lasted(seconds: float) -> str:
+    """A time span."""
+    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{max(seconds, 0):.1f} s"
+
+
+def how(letter: Letter) -> str:
+    """How it came."""
+    source = _text(letter.judged.get("source"))
+    if letter.came_of:
+        return f"made here of {letter.came_of}"
+    if source.endswith("dsn"):
+        return "made here, a report about another message"
+    if letter.client.startswith(_FETCHED):
+        return "fetched by fetchmail from a mailbox elsewhere"
+    if letter.client in ("", "127.0.0.1", "::1"):
+        return "from a program of this host" if letter.client else "from where is not known"
+    login = f", logged in as {letter.login}" if letter.login else ""
+    return f"from {letter.client}, which calls itself {letter.helo or 'nothing that is known'}{login}"
+
+
+def verdict(letter: Letter, one: Recipient) -> str:
+    """What became of it for one recipient."""
+    tries = len(one.attempts)
+    last = one.attempts[-1] if one.attempts else Attempt(0)
+    took = f", {lasted(last.ended - letter.came)} after it came" if letter.came else ""
+    said = f": {last.said}" if last.said else ""
+    if one.became:
+        return f"passed on by the forwarding service at {clock(last.ended)}; it became {', '.join(one.became)}"
+    if one.state == "delivered" and last.outcome:
+        where = "handed to the program of" if one.address.startswith("forward-") else "delivered to the mailbox of"
+        return f"{where} {one.address} at {clock(last.ended)}{took}"
+    if one.state == "passed" and last.outcome:
+        told = _TOLD.search(last.said)
+        return f"{last.peer} took it at {clock(last.ended)}{took}{said}" + (f"; it is {told[0]} there" if told else "")
+    if one.state == "refused" and last.outcome:
+        report = f"; report {', '.join(letter.reports)} went to the sender" if letter.reports else ""
+        return f"given up at {clock(last.ended)}{took}{said}{report}"
+    if one.state == "waiting":
+        heard = next(attempt for attempt in reversed(one.attempts) if attempt.outcome)
+        who = f"{heard.host} answered " if heard.host and heard.said[:3].isdigit() else ""
+        following = f"next at {clock(one.waits_until)}" if one.waits_until else "when it is tried next is not known"
+        count = "1 try" if tries == 1 else f"{tries} tries"
+        reason = heard.said or "no reason is known"
+        return f"still waits: {who}{reason}; {count}, the last at {clock(heard.ended)}; {following}"
+    if tries:
+        return f"is being delivered since {clock(last.at)}"
+    return "is in the queue and was not tried yet, as far as the journal goes"
+
+
+def refusal(letter: Letter) -> str:
+    """How the filters refused it."""
+    by = [name for name, said in _filters(letter) if said.startswith(("refuse", "defer", "down, defer"))]
+    word = "refused" if letter.judged.get("verdict") == "refuse" else "put off"
+    name = f" by filter {by[-1]}" if by else " by the filters"
+    return f"{word} while the sender was on the line: {_text(letter.judged.get('reply'))}{name}"
+
+
+def _filters(letter: Letter) -> Iterator[tuple[str, str]]:
+    said = letter.judged.get("filters")
+    if isinstance(said, dict):
+        yield from ((_text(name), _text(one)) for name, one in said.items())
+
+
+def as_data(letter: Letter) -> dict[str, Any]:
+    """A message for programs."""
+    given = [_text(one) for one in letter.judged.get("to", [])] if letter.refused else []
+    rows = [
+        {
+            "address": one.address,
+            "state": "forwarded" if one.became else one.state,
+            "verdict": verdict(letter, one),
+            "next": one.waits_until,
+            "became": one.became,
+            "attempts": [vars(attempt) for attempt in one.attempts],
+        }
+        for one in letter.recipients.values()
+    ]
+    rows += [
+        {"address": one, "state": "refused", "verdict": refusal(letter), "next": 0.0, "became": [], "attempts": []}
+        for one in given
+    ]
+    return {
+        "id": letter.id,
+        "came": letter.came or float(letter.moment),
+        "how": how(letter),
+        "sender": letter.sender,
+        "written": [_text(one) for one in letter.judged.get("written", [])],
+        "client": letter.client,
+        "helo": letter.helo,
+        "login": letter.login,
+        "listener": letter.listener,
+        "size": letter.judged.get("size", 0),
+        "filters": dict(_filters(letter)),
+        "filtered": bool(letter.judged),
+        "recipients": rows,
+        "reports": letter.reports,
+        "came_of": letter.came_of,
+    }
+
+
+def refused_as_data(one: Refused, asked: str) -> dict[str, Any]:
+    """A refusal for programs. Whom a client claimed to be is told to nobody who did not know it."""
+    account = asked if one.account and same(one.account, asked) else ""
+    return {
+        "at": one.at,
+        "client": one.client,
+        "port": one.port,
+        "sender": one.sender,
+        "recipient": one.recipient,
+        "command": one.command,
+        "account": account,
+        "reply": one.reply,
+        "verdict": f"refused while the sender was on the line, at {one.command or 'the connection'}: {one.reply}",
+    }
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """All of it for people."""
+    lines: list[str] = []
+    for one in found["messages"]:
+        lines.append(f"{clock(one['came'])}  {one['id']}  from {one['sender'] or '<>'}")
+        lines.append(f"    came    {one['how']}{', to ' + one['listener'] if one['listener'] else ''}")
+        if one["written"]:
+            lines.append(f"    to      {', '.join(one['written'])}, as was written")
+        if one["filters"]:
+            lines.append(f"    filters {json.dumps(one['filters'], ensure_ascii=False)[1:-1]}")
+        elif not one["filtered"]:
+            lines.append("    filters nothing is known of them")
+        for row in one["recipients"]:
+            lines.append(f"    {row['address']}: {row['verdict']}")
+            early = [try_ for try_ in row["attempts"][:-1] if try_["outcome"]]
+            lines += [f"        {clock(try_['ended'])}  {try_['outcome']}: {try_['said']}" for try_ in early]
+        if not one["recipients"]:
+            lines.append("    there is no recipient left, or none that the journal names")
+        lines += [f"    report  {id_} went to the sender" for id_ in one["reports"]]
+        lines.append("")
+    for one in found["refusals"]:
+        who = f"{one['client']} port {one['port']}"
+        if one["account"]:
+            who += f", as {one['account']}"
+        lines.append(f"{clock(one['at'])}  {who}  from {one['sender'] or '?'} to {one['recipient'] or '?'}")
+        lines += [f"    {one['verdict']}", ""]
+    return "\n".join([*lines, found["said"]]) + "\n"
