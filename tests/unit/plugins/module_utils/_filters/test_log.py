@@ -80,7 +80,9 @@ SUBMITTED = (
     b"Received: from me (dns [192.0.2.1])\n  (AUTH: PLAIN carol@example.com, TLS: TLS1.3,256bits,AES)\n"
     b"  by mx1.example.com with ESMTPSA\n  id 0001; Thu, 26 Nov 2026 10:00:00 +0000\n"
 )
-HEADER = b"From: Carol <carol@example.com>\nTo: a@example.net, \"b, c\" <b@example.net>\nMessage-ID:\n <1@example.com>\n\n"
+HEADER = (
+    b'From: Carol <carol@example.com>\nTo: a@example.net, "b, c" <b@example.net>\nMessage-ID:\n <1@example.com>\n\n'
+)
 
 
 def test_a_message_is_found_by_what_people_know_of_it(letter):
@@ -124,7 +126,7 @@ def test_the_tls_of_the_client(letter, received, tls):
         b"Message-ID: <" + b"x" * 5000 + b"@example.net>\n\n",
         b"To: " + b", ".join(b"%d@example.net" % number for number in range(10_000)) + b"\n\n",
         b"From: " + b"(" * 10_000 + b"a@example.net\nTo: \xff\xfe <\xff@example.net>, \0 <\x1b@example.net>\n\n",
-        b"From: \"}\\n courier_mail: {\" <a@example.net>\nMessage-ID: \"\r}\n\n",
+        b'From: "}\\n courier_mail: {" <a@example.net>\nMessage-ID: "\r}\n\n',
         b"\n",
     ],
     ids=["long id", "many people", "bytes", "another line", "nothing"],
