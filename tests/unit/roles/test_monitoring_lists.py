@@ -69,12 +69,12 @@ def test_without_addresses_there_are_no_reports(said):
 
 def test_addresses_are_read_once_and_copied(said):
     given = {
-        "mail_reports_address": "Reports@example.com",
+        "mail_reports_address": "Reports@Example.COM",
         "mail_feedback_address": "fbl@example.net",
         "mail_reports_copies": ["alice@example.com"],
     }
     assert said("__monitoring_reports_addresses", **given) == [
-        {"name": "Reports@example.com", "copies": ["alice@example.com"], "word": "take"},
+        {"name": "Reports@Example.COM", "copies": ["alice@example.com"], "word": "take"},
         {"name": "fbl@example.net", "copies": ["alice@example.com"], "word": "take"},
     ]
     one = {"mail_reports_address": "all@example.com", "mail_feedback_address": "all@example.com"}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import socketserver
 import threading
 import time
 
+import dns.message
+import dns.rcode
+import dns.rrset
 import pytest
 
 from plugins.module_utils._watch import blocklists
@@ -27,7 +31,7 @@ NOBODY6 = "1.0.0.0.0.0.f.7.f.f.f.f" + ".0" * 20 + ".bl.example.org"
 WELL = {"2.0.0.127.bl.example.org": ["127.0.0.2"], "test.dbl.example.org": ["127.0.1.2"]}
 
 
-def dns(records, asked=None):
+def lists(records, asked=None):
     """Lists that say this, and nothing else."""
     lock = threading.Lock()
 
@@ -81,7 +85,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("answers", "state", "said"), ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_means(settings, answers, state, said):
-    found = everything(settings(), dns({**WELL, OURS: answers}))
+    found = everything(settings(), lists({**WELL, OURS: answers}))
     assert states(found) == {"192.0.2.7": state}
     assert said in found.answers[ZONE, "192.0.2.7"].said
 
@@ -97,7 +101,7 @@ BROKEN = {
 @pytest.mark.parametrize(("records", "said"), BROKEN.values(), ids=BROKEN)
 def test_a_list_that_is_not_well_is_not_asked(settings, records, said):
     asked = []
-    found = everything(settings(), dns({**records, OURS: ["127.0.0.2"]}, asked))
+    found = everything(settings(), lists({**records, OURS: ["127.0.0.2"]}, asked))
     assert found.answers == {}
     assert said in found.broken[ZONE]
     assert (OURS, "A") not in asked
@@ -105,13 +109,13 @@ def test_a_list_that_is_not_well_is_not_asked(settings, records, said):
 
 def test_a_lost_packet_is_sent_again(settings):
     answers = [silence(), ["127.0.0.2"]]
-    found = everything(settings(), dns({**WELL, OURS: lambda: answers.pop(0)}))
+    found = everything(settings(), lists({**WELL, OURS: lambda: answers.pop(0)}))
     assert states(found) == {"192.0.2.7": "listed"}
 
 
 def test_the_reason_is_kept_as_one_harmless_line(settings):
     found = everything(
-        settings(), dns({**WELL, OURS: ["127.0.0.2"], (OURS, "TXT"): ["sent\nspam \x1b[31m" + 500 * "x"]})
+        settings(), lists({**WELL, OURS: ["127.0.0.2"], (OURS, "TXT"): ["sent\nspam \x1b[31m" + 500 * "x"]})
     )
     said = found.answers[ZONE, "192.0.2.7"].said
     assert said.startswith("sent spam [31mxxx")
@@ -119,26 +123,26 @@ def test_the_reason_is_kept_as_one_harmless_line(settings):
 
 
 def test_without_a_reason_it_is_listed_all_the_same(settings):
-    found = everything(settings(), dns({**WELL, OURS: ["127.0.0.2"], (OURS, "TXT"): silence()}))
+    found = everything(settings(), lists({**WELL, OURS: ["127.0.0.2"], (OURS, "TXT"): silence()}))
     assert found.answers[ZONE, "192.0.2.7"] == ("listed", "127.0.0.2", "")
 
 
 def test_both_versions_and_domains_are_asked_where_they_may_be(settings):
     wanted = settings(addresses=["192.0.2.7", "2001:db8::1"], domains=["Example.com"], domain_lists=[DOMAIN_LIST])
-    found = everything(wanted, dns({**WELL, OURS6: ["127.0.0.2"], "example.com.dbl.example.org": ["127.0.1.2"]}))
+    found = everything(wanted, lists({**WELL, OURS6: ["127.0.0.2"], "example.com.dbl.example.org": ["127.0.1.2"]}))
     assert states(found) == {"192.0.2.7": "clear", "2001:db8::1": "listed", "example.com": "listed"}
 
 
 def test_a_list_of_all_of_ipv6_lists_nobody(settings):
     records = {**WELL, OURS6: ["127.0.0.2"], NOBODY6: ["127.0.0.2"]}
-    found = everything(settings(addresses=["2001:db8::1"]), dns(records))
+    found = everything(settings(addresses=["2001:db8::1"]), lists(records))
     assert states(found) == {"2001:db8::1": "unknown"}
 
 
 def test_what_is_private_is_not_asked(settings):
     asked = []
     wanted = settings(addresses=["10.0.0.7", "fd00::7", "192.0.2.7"])
-    assert states(everything(wanted, dns(WELL, asked))) == {"192.0.2.7": "clear"}
+    assert states(everything(wanted, lists(WELL, asked))) == {"192.0.2.7": "clear"}
     assert wanted.private() == ["10.0.0.7", "fd00::7"]
     assert is_private("172.16.3.4")
     assert not is_private("198.51.100.4")
@@ -152,7 +156,7 @@ def test_ends_when_the_time_is_over(settings):
         return []
 
     began = time.monotonic()
-    found = everything(settings(seconds=1), dns({**WELL, OURS: waits}))
+    found = everything(settings(seconds=1), lists({**WELL, OURS: waits}))
     assert time.monotonic() - began < 10
     stop.set()
     assert found.answers[ZONE, "192.0.2.7"] == ("unknown", "", "there was no time left to ask")
@@ -172,15 +176,58 @@ def test_asks_no_more_than_so_many_at_a_time(settings):
 
     addresses = [f"192.0.2.{number}" for number in range(1, 30)]
     names = {f"{number}.2.0.192.bl.example.org": counted for number in range(1, 30)}
-    everything(settings(addresses=addresses, parallel=3), dns({**WELL, **names}))
+    everything(settings(addresses=addresses, parallel=3), lists({**WELL, **names}))
     assert 1 < most[0] <= 3
+
+
+class Question(socketserver.BaseRequestHandler):
+    def handle(self):
+        wire, socket = self.request
+        asked = dns.message.from_wire(wire)
+        (question,) = asked.question
+        answer = dns.message.make_response(asked)
+        found = self.server.records.get(question.name.to_text(omit_final_dot=True), dns.rcode.NXDOMAIN)
+        if found is None:
+            return
+        if isinstance(found, dns.rcode.Rcode):
+            answer.set_rcode(found)
+        else:
+            kind = dns.rdatatype.to_text(question.rdtype)
+            texts = [text for of, text in found if of == kind]
+            answer.answer = [dns.rrset.from_text(question.name, 1, "IN", kind, *texts)] if texts else []
+        socket.sendto(answer.to_wire(), self.client_address)
+
+
+SAID = {
+    "clear": (dns.rcode.NXDOMAIN, ("clear", "", "")),
+    "nothing of this type": ([("TXT", '"x"')], ("clear", "", "")),
+    "listed": (
+        [("A", "127.0.0.2"), ("TXT", '"seen " "with \\195\\164 spam"')],
+        ("listed", "127.0.0.2", "seen with ä spam"),
+    ),
+    "refused": (dns.rcode.REFUSED, ("unknown",)),
+    "broken": (dns.rcode.SERVFAIL, ("unknown",)),
+    "silent": (None, ("unknown",)),
+}
+
+
+@pytest.mark.parametrize(("said", "answer"), SAID.values(), ids=SAID)
+def test_over_the_network(settings, said, answer):
+    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Question) as server:
+        server.records = {"2.0.0.127.bl.example.org": [("A", "127.0.0.2")], OURS: said}
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        entry = {**LIST, "server": "127.0.0.1", "port": server.server_address[1]}
+        found = everything(settings(lists=[entry], timeout=0.5))
+        server.shutdown()
+    assert found.broken == {ZONE: ""}
+    assert found.answers[ZONE, "192.0.2.7"][: len(answer)] == answer
 
 
 class TestWhatIsKept:
     def test_a_listing_begins_lasts_and_ends(self, settings):
         wanted = settings()
-        listed = dns({**WELL, OURS: ["127.0.0.2"], (OURS, "TXT"): ["spam"]})
-        blocklists.check(wanted, dns(WELL), NOW)
+        listed = lists({**WELL, OURS: ["127.0.0.2"], (OURS, "TXT"): ["spam"]})
+        blocklists.check(wanted, lists(WELL), NOW)
         assert by_subject(blocklists.findings(wanted, NOW))["192.0.2.7 on bl.example.org"].state is State.WELL
         blocklists.check(wanted, listed, NOW + HOUR)
         blocklists.check(wanted, listed, NOW + 2 * HOUR)
@@ -189,7 +236,7 @@ class TestWhatIsKept:
         assert bad.said == (
             "192.0.2.7 is on bl.example.org (127.0.0.2: spam); to be taken off: https://bl.example.org/192.0.2.7"
         )
-        blocklists.check(wanted, dns(WELL), NOW + 3 * HOUR)
+        blocklists.check(wanted, lists(WELL), NOW + 3 * HOUR)
         assert (
             by_subject(blocklists.findings(wanted, NOW + 3 * HOUR))["192.0.2.7 on bl.example.org"].state is State.WELL
         )
@@ -199,8 +246,8 @@ class TestWhatIsKept:
     @pytest.mark.parametrize("answers", [silence(), ["127.255.255.254"]], ids=["silence", "an error"])
     def test_where_there_is_no_answer_the_last_one_counts_for_a_while(self, settings, answers):
         wanted = settings()
-        blocklists.check(wanted, dns({**WELL, OURS: ["127.0.0.2"]}), NOW)
-        blocklists.check(wanted, dns({**WELL, OURS: answers}), NOW + HOUR)
+        blocklists.check(wanted, lists({**WELL, OURS: ["127.0.0.2"]}), NOW)
+        blocklists.check(wanted, lists({**WELL, OURS: answers}), NOW + HOUR)
         bad = by_subject(blocklists.findings(wanted, NOW + HOUR))["192.0.2.7 on bl.example.org"]
         assert bad.state is State.BAD
         assert "it has not answered since 2026-09-21" in bad.said
@@ -209,15 +256,22 @@ class TestWhatIsKept:
 
     def test_a_list_that_breaks_is_said_once_and_not_of_each_of_us(self, settings):
         wanted = settings(addresses=["192.0.2.7", "192.0.2.8"])
-        blocklists.check(wanted, dns({}), NOW)
+        blocklists.check(wanted, lists({}), NOW)
         found = blocklists.findings(wanted, NOW)
         assert [(one.subject, one.state) for one in found] == [(ZONE, State.UNKNOWN)]
         assert "127.0.0.2 must be listed" in found[0].said
 
+    def test_what_was_never_known_of_a_list_that_broke_then_is_said_of_the_list(self, settings):
+        wanted = settings()
+        blocklists.check(wanted, lists({**WELL, OURS: silence()}), NOW)
+        assert len(blocklists.findings(wanted, NOW)) == 2
+        blocklists.check(wanted, lists({}), NOW + HOUR)
+        assert [one.subject for one in blocklists.findings(wanted, NOW + HOUR)] == [ZONE]
+
     def test_what_is_wanted_no_more_is_forgotten(self, settings):
-        blocklists.check(settings(), dns({**WELL, OURS: ["127.0.0.2"]}), NOW)
+        blocklists.check(settings(), lists({**WELL, OURS: ["127.0.0.2"]}), NOW)
         other = settings(addresses=["192.0.2.8"], lists=[{**LIST, "zone": "b2.example.org"}])
-        blocklists.check(other, dns({"2.0.0.127.b2.example.org": ["127.0.0.2"]}), NOW + HOUR)
+        blocklists.check(other, lists({"2.0.0.127.b2.example.org": ["127.0.0.2"]}), NOW + HOUR)
         assert {one.subject for one in blocklists.findings(other, NOW + HOUR)} == {
             "b2.example.org",
             "192.0.2.8 on b2.example.org",
@@ -225,10 +279,10 @@ class TestWhatIsKept:
 
     def test_what_is_over_is_kept_for_some_days(self, settings):
         wanted = settings(days=1)
-        blocklists.check(wanted, dns({**WELL, OURS: ["127.0.0.2"]}), NOW)
-        blocklists.check(wanted, dns(WELL), NOW + HOUR)
+        blocklists.check(wanted, lists({**WELL, OURS: ["127.0.0.2"]}), NOW)
+        blocklists.check(wanted, lists(WELL), NOW + HOUR)
         assert len(blocklists.everything(wanted)["over"]) == 1
-        blocklists.check(wanted, dns(WELL), NOW + 26 * HOUR)
+        blocklists.check(wanted, lists(WELL), NOW + 26 * HOUR)
         assert blocklists.everything(wanted)["over"] == []
 
     def test_a_private_address_is_said(self, settings):
@@ -239,7 +293,7 @@ class TestWhatIsKept:
     def test_samples(self, settings):
         wanted = settings(addresses=["192.0.2.7", "192.0.2.8", "192.0.2.9"])
         records = {**WELL, OURS: ["127.0.0.2"], "9.2.0.192.bl.example.org": silence()}
-        blocklists.check(wanted, dns(records), NOW)
+        blocklists.check(wanted, lists(records), NOW)
         found = {(one.name, one.labels.get("subject", "")): one.value for one in blocklists.samples(wanted, NOW)}
         assert found["courier_mail_blocklist_up", ""] == 1
         assert found["courier_mail_blocklist_asked_timestamp_seconds", ""] == NOW
@@ -260,12 +314,12 @@ class TestTheCommand:
         def run(*arguments, records=None, **given):
             wanted = settings(**given)
             monkeypatch.setattr(blocklists, "read", lambda _part, _kind: wanted)
-            monkeypatch.setattr("plugins.module_utils._watch._dnslist.Entry.resolver", dns_of(records or {}))
+            monkeypatch.setattr("plugins.module_utils._watch._dnslist.Entry.resolver", lists_of(records or {}))
             code = blocklists.main(["blocklists", *arguments])
             return code, *capsys.readouterr()
 
-        def dns_of(records):
-            ask = dns(records)
+        def lists_of(records):
+            ask = lists(records)
             return lambda entry, _seconds: ask(entry)
 
         return run
