@@ -17,13 +17,14 @@ import json
 import re
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from ._message import Message
 from ._verdict import PASS, Outcome, Verdict
 
 _SHOWN = 20  # recipients; journald cuts a line that has more than 48 KiB in two
 _LONGEST = 500  # characters of a value
-_SHORT = 480  # of the line that must not be compressed
+_SHORT = 440  # of the JSON in the line that must not be compressed
 _LOOKED_AT = 2000  # characters of a field
 ID_SHOWN = 200  # characters of a Message-ID
 # Courier's own field, whose last comment before `by` says how the client came. What the client calls itself is before.
@@ -49,7 +50,7 @@ class Filter:
     def finish(self, message: Message, outcome: Outcome) -> None:
         """Write the lines. What nobody foresaw in a header shall not cost the other one."""
         sys.stderr.write(line(message, outcome))
-        sys.stderr.write(header(message))
+        sys.stderr.write(header(message, outcome))
         sys.stderr.flush()
 
 
@@ -72,23 +73,24 @@ def line(message: Message, outcome: Outcome) -> str:
     return f"courier_mail: {json.dumps(_cut(entry))}\n"
 
 
-def header(message: Message) -> str:
+def header(message: Message, outcome: Outcome) -> str:
     """The line with what people look for a message by. Where not all has room, what is last gives way."""
-    entry: dict[str, object] = {"id": message.id, "message_id": _first(message, "message-id")[:ID_SHOWN]}
-    entry["tls"] = _tls(message)
+    entry: dict[str, Any] = {"id": message.id, "message_id": _first(message, "message-id")[:ID_SHOWN]}
+    entry |= {"client": message.client, "tls": _tls(message)}
     people = {
         "from": _addresses(message, "from"),
-        # As the filters' own line has it, where it can be found.
-        "written": list(dict.fromkeys(one.original for one in message.recipients if one.original))[:_SHOWN],
+        "written": [one.original for one in message.recipients if one.original],
         "to": _addresses(message, "to"),
     }
+    if outcome.verdict.action in ("refuse", "defer"):
+        # Of what it takes Courier says these itself.
+        people = {"sender": [message.sender], "recipients": [one.address for one in message.recipients], **people}
     for name, addresses in people.items():
         entry[name] = []
-        for address in addresses:
-            longer = entry | {name: [*entry[name], address]}  # type: ignore[misc] # a list
-            if len(json.dumps(longer)) > _SHORT:
+        for address in list(dict.fromkeys(addresses))[:_SHOWN]:
+            if len(json.dumps(entry | {name: [*entry[name], address]})) > _SHORT:
                 break
-            entry = longer
+            entry[name].append(address)
     return f"courier_mail_header: {json.dumps(entry)}\n"
 
 
@@ -97,7 +99,7 @@ def _first(message: Message, name: str) -> str:
 
 
 def _addresses(message: Message, name: str) -> list[str]:
-    return list(dict.fromkeys(_ADDRESS.findall(_first(message, name))))[:_SHOWN]
+    return _ADDRESS.findall(_first(message, name))
 
 
 def _tls(message: Message) -> str:

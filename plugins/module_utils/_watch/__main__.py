@@ -16,13 +16,15 @@ COMMANDS = {
     "alarm": "alarm",
     "mail": "_hand",
     "findings": "findings",
+    "look": "look",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
     "blocklists": "blocklists",
+    "trace": "trace",
 }
 # Those that need root, and the one that becomes the owner of what it reads. All others become the user of the watch.
-AS_STARTED = ("take",)
+AS_STARTED = ("look", "take")
 USAGE, UNAVAILABLE = 64, 69  # sysexits.h
 
 

@@ -21,8 +21,10 @@ from . import (
     _dnslist,
     _found,
     _hand,
+    _host_settings,
     _parts,
     _places,
+    _queue,
     _registrations,
     _reports_arf,
     _reports_dmarc,
@@ -43,6 +45,8 @@ from . import (
     alarm,
     blocklists,
     findings,
+    host,
+    look,
     reports,
 )
 from ._settings import SettingsError, build
@@ -51,6 +55,7 @@ from ._settings import SettingsError, build
 SETTINGS: dict[str, type[Any]] = {
     "alarm": _alarm_settings.Settings,
     "blocklists": _blocklists_settings.Settings,
+    "host": _host_settings.Settings,
     "reports": _reports_settings.Settings,
 }
 
@@ -65,8 +70,10 @@ _MODULES: tuple[ModuleType, ...] = (
     _dnslist,
     _found,
     _hand,
+    _host_settings,
     _parts,
     _places,
+    _queue,
     _registrations,
     _reports_arf,
     _reports_dmarc,
@@ -87,6 +94,8 @@ _MODULES: tuple[ModuleType, ...] = (
     alarm,
     blocklists,
     findings,
+    host,
+    look,
     reports,
 )
 

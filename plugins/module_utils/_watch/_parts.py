@@ -18,6 +18,7 @@ PARTS: dict[str, str] = {
     "blocklists": "blocklists",
     "reports": "reports",
     "alarm": "alarm",
+    "host": "host",
 }
 
 

@@ -235,7 +235,10 @@ class _File:
 
     def data_with(self, texts: Sequence[bytes]) -> set[int]:
         """The objects with a message that has one of the texts. Several are looked for at once by their beginning."""
-        common = os.path.commonprefix([one.decode("latin-1") for one in texts]).encode("latin-1")
+        first, last = min(texts), max(texts)
+        common = first[
+            : next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+        ]
         if len(common) >= 4:
             patterns = [re.escape(common) + b"(?:%s)" % b"|".join(re.escape(one[len(common) :]) for one in texts)]
         else:

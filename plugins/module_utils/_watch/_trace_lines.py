@@ -187,8 +187,8 @@ def _daemon(line: Line) -> Event | None:
     if found := _NEW.fullmatch(text):
         client = _CLIENT.fullmatch(found["mta"])
         helo, name, ip = (client["helo"], client["name"], client["ip"]) if client else (found["mta"], "", "")
-        words = map(decoded, (found["login"] or "", helo, name or ""))
-        return New(found["id"], line.at, *words, address_of(ip), int(found["file"], 16))
+        login, helo, name = decoded(found["login"] or ""), decoded(helo), decoded(name or "")
+        return New(found["id"], line.at, login, helo, name, address_of(ip), int(found["file"], 16))
     if found := _COMPLETED.fullmatch(text):
         return Completed(found["id"], line.at)
     if (found := _STARTED.match(text)) and (sender := _address(text, found.end())):

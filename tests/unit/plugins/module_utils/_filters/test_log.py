@@ -21,8 +21,8 @@ def read(text, head="courier_mail: "):
     return json.loads(text.removeprefix(head))
 
 
-def read_header(message):
-    text = header(message)
+def read_header(message, outcome=NOTHING):
+    text = header(message, outcome)
     assert len(f"MESSAGE={text}") < 512  # what is longer journald compresses
     return read(text, "courier_mail_header: ")
 
@@ -53,7 +53,7 @@ def test_says_who_wrote_to_whom_and_what_came_of_it(letter, capsys):
 
 
 def test_the_subject_is_nobodys_business(letter):
-    assert "hello" not in (line(letter(), NOTHING) + header(letter())).lower()
+    assert "hello" not in (line(letter(), NOTHING) + header(letter(), NOTHING)).lower()
 
 
 @pytest.mark.parametrize("text", ["a\rb", "a\x1bb", "a\x7fb", "a\x85b", "a\u2028b", "é", "\udcff", '"', "\\n", "a\0b"])
@@ -90,11 +90,20 @@ def test_a_message_is_found_by_what_people_know_of_it(letter):
     assert read_header(message) == {
         "id": "0001.id",
         "message_id": "<1@example.com>",
+        "client": "192.0.2.1",
         "tls": "TLS1.3",
         "from": ["carol@example.com"],
         "written": ["sales@example.com"],
         "to": ["a@example.net", "b@example.net"],
     }
+
+
+def test_what_is_refused_is_found_by_its_envelope(letter):
+    message = letter(sender="bounce@example.net", to=[f"{number}@example.com" for number in range(100)])
+    found = read_header(message, Outcome(refuse("554 No"), []))
+    assert found["sender"] == ["bounce@example.net"]
+    assert found["recipients"][:2] == ["0@example.com", "1@example.com"]
+    assert found["from"] == []  # it had no room
 
 
 TLS = {
