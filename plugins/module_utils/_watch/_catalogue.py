@@ -24,6 +24,13 @@ from . import (
     _host_settings,
     _parts,
     _places,
+    _proof_journal,
+    _proof_letter,
+    _proof_send,
+    _proof_settings,
+    _proof_stand,
+    _proof_store,
+    _proof_token,
     _queue,
     _registrations,
     _reports_arf,
@@ -47,6 +54,7 @@ from . import (
     findings,
     host,
     look,
+    proofs,
     reports,
 )
 from ._settings import SettingsError, build
@@ -56,6 +64,7 @@ SETTINGS: dict[str, type[Any]] = {
     "alarm": _alarm_settings.Settings,
     "blocklists": _blocklists_settings.Settings,
     "host": _host_settings.Settings,
+    "proofs": _proof_settings.Settings,
     "reports": _reports_settings.Settings,
 }
 
@@ -73,6 +82,13 @@ _MODULES: tuple[ModuleType, ...] = (
     _host_settings,
     _parts,
     _places,
+    _proof_journal,
+    _proof_letter,
+    _proof_send,
+    _proof_settings,
+    _proof_stand,
+    _proof_store,
+    _proof_token,
     _queue,
     _registrations,
     _reports_arf,
@@ -96,6 +112,7 @@ _MODULES: tuple[ModuleType, ...] = (
     findings,
     host,
     look,
+    proofs,
     reports,
 )
 

@@ -15,10 +15,11 @@ from ._places import ETC, has
 # Part: module of this package with findings() and samples(), which take nothing, read what the part has found out, and
 # are quick. A part is asked where it is wanted, that is, where it has settings.
 PARTS: dict[str, str] = {
-    "blocklists": "blocklists",
-    "reports": "reports",
     "alarm": "alarm",
+    "blocklists": "blocklists",
     "host": "host",
+    "proofs": "proofs",
+    "reports": "reports",
 }
 
 
