@@ -27,7 +27,7 @@ def heard(store: Store, settings: Settings, now: float) -> Iterator[Finding]:
     since = summary.since(now, settings.heard_days)
     for one in summary.complaints(store, since, top=_MOST)["accounts"]:
         yield _complaints(one, settings)
-    for one in summary.dmarc(store, since, top=_MOST)["sources"]:
+    for one in summary.dmarc_sources(store, since, top=_MOST):
         if one["failed"] and _is_ours(one["source"], settings):
             yield _unproven(one, settings)
     for one in summary.tls(store, since, top=_MOST)["failures"]:

@@ -20,34 +20,45 @@ _MARKS = ", ".join(f"'{one}'" for one in COMPLAINTS)
 Rows = list[dict[str, Any]]
 
 
+_SUMS = (
+    f"sum(r.count), sum(r.count * {_PASS}), sum(r.count * (NOT {_PASS})), sum(r.count * (r.dkim = 'pass')),"
+    " sum(r.count * (r.spf = 'pass')), sum(r.count * (r.disposition IN ('none', 'pass'))),"
+    " sum(r.count * (r.disposition = 'quarantine')), sum(r.count * (r.disposition = 'reject'))"
+)
+_NAMES = ("messages", "passed", "failed", "dkim", "spf", "delivered", "quarantined", "rejected")
+_ROWS = "FROM dmarc r JOIN reports p ON p.id = r.report WHERE p.day >= ? AND (? = '' OR p.domain = ?)"
+
+
 def dmarc(store: Store, since: str, domain: str = "", top: int = TOP) -> dict[str, Rows]:
     """By domain and day, and by source: how many messages there were, whether they were proven, what became of them."""
-    sums = (
-        f"sum(r.count), sum(r.count * {_PASS}), sum(r.count * (NOT {_PASS})), sum(r.count * (r.dkim = 'pass')),"
-        " sum(r.count * (r.spf = 'pass')), sum(r.count * (r.disposition IN ('none', 'pass'))),"
-        " sum(r.count * (r.disposition = 'quarantine')), sum(r.count * (r.disposition = 'reject'))"
-    )
-    names = ("messages", "passed", "failed", "dkim", "spf", "delivered", "quarantined", "rejected")
-    table = "FROM dmarc r JOIN reports p ON p.id = r.report WHERE p.day >= ? AND (? = '' OR p.domain = ?)"
-    given = (since, domain, domain)
-    by_day = _ask(store, f"SELECT p.domain, p.day, {sums} {table} GROUP BY 1, 2 ORDER BY 1, 2", given)
-    by_source = _ask(
-        store,
-        f"SELECT r.source, p.domain, {sums}, count(DISTINCT p.reporter), max(r.signed), max(r.sent), max(p.day)"
-        f" {table} GROUP BY 1, 2 ORDER BY 5 DESC, 3 DESC, 1 LIMIT ?",
-        (*given, top),
-    )
     by_reporter = _ask(
         store,
         f"SELECT p.reporter, max(p.org), count(DISTINCT p.id), sum(r.count), sum(r.count * (NOT {_PASS})), max(p.day)"
-        f" {table} GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT ?",
-        (*given, top),
+        f" {_ROWS} GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT ?",
+        (since, domain, domain, top),
     )
     return {
-        "days": days(by_day, ("domain", "day", *names)),
-        "sources": days(by_source, ("source", "domain", *names, "reporters", "signed", "sent", "last")),
+        "days": dmarc_days(store, since, domain),
+        "sources": dmarc_sources(store, since, domain, top),
         "reporters": days(by_reporter, ("reporter", "org", "reports", "messages", "failed", "last")),
     }
+
+
+def dmarc_days(store: Store, since: str, domain: str = "") -> Rows:
+    """The part by domain and day."""
+    question = f"SELECT p.domain, p.day, {_SUMS} {_ROWS} GROUP BY 1, 2 ORDER BY 1, 2"
+    return days(_ask(store, question, (since, domain, domain)), ("domain", "day", *_NAMES))
+
+
+def dmarc_sources(store: Store, since: str, domain: str = "", top: int = TOP) -> Rows:
+    """The part by source and domain, what failed most first."""
+    found = _ask(
+        store,
+        f"SELECT r.source, p.domain, {_SUMS}, count(DISTINCT p.reporter), max(r.signed), max(r.sent), max(p.day)"
+        f" {_ROWS} GROUP BY 1, 2 ORDER BY 5 DESC, 3 DESC, 1 LIMIT ?",
+        (since, domain, domain, top),
+    )
+    return days(found, ("source", "domain", *_NAMES, "reporters", "signed", "sent", "last"))
 
 
 def tls(store: Store, since: str, domain: str = "", top: int = TOP) -> dict[str, Rows]:
@@ -133,7 +144,7 @@ def samples(store: Store, now: float, back: int = 7) -> list[Sample]:
     first = since(now, back)
     found: list[Sample] = []
     words = ("passed", "failed", "quarantined", "rejected")
-    for one in _summed(dmarc(store, first)["days"], ("domain",), words):
+    for one in _summed(dmarc_days(store, first), ("domain",), words):
         for word in words:
             labels = {"domain": one["domain"], "result": word}
             found.append(Sample("courier_mail_dmarc_messages", one[word], labels))

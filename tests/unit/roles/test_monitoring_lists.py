@@ -54,6 +54,7 @@ def said():
             "ansible_facts": {"default_ipv4": {"address": "192.0.2.7"}, "default_ipv6": {}, "fqdn": "host.example.com"},
             "groups": {"all": list(hosts), "mail_servers": list(hosts)},
             "hostvars": hosts,
+            "inventory_hostname": next((name for name, one in hosts.items() if one is facts), "mx1"),
             "role_path": str(ROLE),
             **facts,
         }
@@ -141,6 +142,12 @@ def test_without_addresses_of_its_own_a_host_has_those_that_were_seen(said):
     assert said("monitoring_addresses", {"mail_hostname": "mx1.example.com", "mail_domains": ["example.com"]}) == [
         "192.0.2.7"
     ]
+
+
+def test_hosts_that_only_watch_look_for_what_they_are_told(said):
+    watcher = {"mail_hostname": "watch.example.com", "inventory_hostname": "watch", "mail_watched_lists": [LIST]}
+    assert not said("__monitoring_parts.blocklists.wanted", watcher)
+    assert said("__monitoring_parts.blocklists.wanted", watcher, monitoring_addresses=["192.0.2.25"])
 
 
 def test_nothing_is_wanted_where_nobody_watches(said):
