@@ -20,14 +20,17 @@ COMMANDS = {
     "arrived": "proofs",
     "prove": "proofs",
     "proofs": "proofs",
+    "count": "flow",
+    "metrics": "metrics",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
     "blocklists": "blocklists",
     "trace": "trace",
 }
-# Those that need root, and the one that becomes the owner of what it reads. All others become the user of the watch.
-AS_STARTED = ("look", "take")
+# Those that need root or are for whoever asks, and the one that becomes the owner of what it reads. Where root starts
+# the others, they become the user of the watch.
+AS_STARTED = ("look", "take", "trace")
 USAGE, UNAVAILABLE = 64, 69  # sysexits.h
 
 

@@ -32,7 +32,7 @@ class Settings:
                     ipaddress.ip_network(one)
                 except ValueError:
                     refuse(name, one, "addresses or networks such as 192.0.2.1 or 2001:db8::/64")
-        if not 1 <= self.filter_minutes <= 1440:  # noqa: PLR2004 -- a day
+        if not 1 <= self.filter_minutes <= 1440:
             refuse("filter_minutes", self.filter_minutes, "a number from 1 to 1440")
 
     def networks(self, name: str) -> list[Network]:

@@ -31,6 +31,11 @@ CREATE TABLE IF NOT EXISTS place (one INTEGER PRIMARY KEY CHECK (one = 1), curso
 """
 
 
+_ADD = "INSERT INTO totals VALUES (?, ?, ?) ON CONFLICT (name, labels) DO UPDATE SET value = value + excluded.value"
+_SET = "INSERT INTO totals VALUES (?, ?, ?) ON CONFLICT (name, labels) DO UPDATE SET value = excluded.value"
+_Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
 class Place(NamedTuple):
     """How far the journal was read."""
 
@@ -46,6 +51,9 @@ class Totals:
         os.close(descriptor)
         self._database = sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None)
         self._database.executescript(_SCHEMA)
+        # What was counted since the transaction began.
+        self._added: dict[_Key, float] = {}
+        self._set: dict[_Key, float] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -56,8 +64,11 @@ class Totals:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._flush()
         except BaseException:
             self._database.execute("ROLLBACK")
+            self._added.clear()
+            self._set.clear()
             raise
         self._database.execute("COMMIT")
 
@@ -72,20 +83,12 @@ class Totals:
 
     def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
         """Count."""
-        key = name, json.dumps(labels, sort_keys=True)
-        if self._database.execute(
-            "UPDATE totals SET value = value + ? WHERE name = ? AND labels = ?", (amount, *key)
-        ).rowcount:
-            return
-        (number,) = self._database.execute("SELECT count(*) FROM totals").fetchone()
-        if number < _MOST:
-            self._database.execute("INSERT INTO totals VALUES (?, ?, ?)", (*key, amount))
+        key = name, tuple(sorted(labels.items()))
+        self._added[key] = self._added.get(key, 0.0) + amount
 
     def set(self, name: str, value: float, **labels: str) -> None:
         """The last value."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO totals VALUES (?, ?, ?)", (name, json.dumps(labels, sort_keys=True), value)
-        )
+        self._set[name, tuple(sorted(labels.items()))] = value
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Count a value into a histogram."""
@@ -119,3 +122,13 @@ class Totals:
             "SELECT value FROM totals WHERE name = ? AND labels = ?", (name, json.dumps(labels, sort_keys=True))
         ).fetchone()
         return float(row[0]) if row else 0.0
+
+    def _flush(self) -> None:
+        (number,) = self._database.execute("SELECT count(*) FROM totals").fetchone()
+        for values, statement in ((self._added, _ADD), (self._set, _SET)):
+            rows = [(name, json.dumps(dict(labels)), value) for (name, labels), value in values.items()]
+            if number + len(rows) > _MOST:
+                known = set(self._database.execute("SELECT name, labels FROM totals"))
+                rows = [row for row in rows if row[:2] in known]
+            self._database.executemany(statement, rows)
+            values.clear()

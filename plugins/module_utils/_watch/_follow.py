@@ -44,7 +44,8 @@ def after(cursor: str, believed: Mapping[str, frozenset[int]] | None, *arguments
     names = [argument for identifier in SAYS for argument in ("-t", identifier)]
     # --all: what is not printable would be left out. As JSON no text can look like another entry.
     how = ["--no-pager", "--quiet", "--all", "--output=json", f"--output-fields={','.join(_FIELDS)}"]
-    command = ["journalctl", *how, f"--after-cursor={cursor}", *names, *arguments]
+    # Not --after-cursor, which passes over the next line as well where that of the cursor is gone.
+    command = ["journalctl", *how, f"--cursor={cursor}", *names, *arguments]
     try:
         process = subprocess.Popen(  # noqa: S603 -- no shell
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -55,6 +56,8 @@ def after(cursor: str, believed: Mapping[str, frozenset[int]] | None, *arguments
         # Its errors are short, and no pipe is full of them.
         for raw in process.stdout or ():
             entry = json.loads(raw)
+            if entry["__CURSOR"] == cursor:
+                continue
             at = float(entry["__REALTIME_TIMESTAMP"]) / 1e6
             yield Read(_believe(entry, at, believed), entry["__CURSOR"], at)
         said = (process.stderr.read() if process.stderr else b"").decode(errors="replace").strip()

@@ -17,6 +17,7 @@ from ._places import ETC, has
 PARTS: dict[str, str] = {
     "alarm": "alarm",
     "blocklists": "blocklists",
+    "flow": "flow",
     "host": "host",
     "proofs": "proofs",
     "reports": "reports",

@@ -27,6 +27,7 @@ UNAVAILABLE, TEMPORARY, CONFIGURATION = 69, 75, 78  # sysexits.h
 _EACH = 20_000  # lines, after which the place is written down
 _MOST = 1_000_000  # lines of a run; the next goes on
 _LATE = 600.0  # seconds
+_DAY = 86400.0
 _MODULES = {"courierlocal": "local", "courieresmtp": "smtp", "courierdsn": "report"}
 _RESULTS = {"deferred": "deferred", "failure": "failed"}
 _FILTER = re.compile("[a-z][a-z0-9_]{0,39}")
@@ -61,8 +62,9 @@ def main(_arguments: Sequence[str]) -> int:
     except (OSError, sqlite3.Error) as error:
         return _fail(UNAVAILABLE, str(error))
     try:
-        begin(totals, Journal().begins(), time.time())
-        count(settings, totals, lambda cursor: _follow.after(cursor, users()))
+        now = time.time()
+        begin(totals, Journal().begins(), _follow.end, now)
+        count(settings, totals, lambda cursor: _follow.after(cursor, users()), now)
     except (JournalError, sqlite3.Error) as error:
         return _fail(TEMPORARY, str(error))
     finally:
@@ -114,43 +116,46 @@ def judged(settings: Settings, totals: Totals, now: float) -> Iterator[Finding]:
             )
 
 
-def begin(totals: Totals, first: float | None, now: float) -> None:
-    """Know where to go on, and say where lines were lost: then counting starts anew, and totals stay."""
+def begin(totals: Totals, first: float | None, end: Callable[[], tuple[str, float] | None], now: float) -> None:
+    """Know where to go on, and say where lines were lost: then counting goes on at the end, and totals stay."""
     place = totals.place()
     if place is not None and (first is None or first <= place.at):
         return
     if place is not None:
         sys.stderr.write("courier-mail-watch: the journal has lost lines that were not counted yet\n")
-    end = _follow.end()
+    last = end()
     with totals.transaction():
         totals.add("courier_mail_journal_lost_total", float(place is not None))
-        if end:
-            totals.go(Place(*end))
+        if last:
+            totals.go(Place(last[0], now))
         totals.set("courier_mail_journal_read_timestamp_seconds", now)
 
 
-def count(settings: Settings, totals: Totals, after: Callable[[str], Iterable[_follow.Read]], most: int = _MOST) -> int:
+def count(
+    settings: Settings, totals: Totals, after: Callable[[str], Iterable[_follow.Read]], now: float, most: int = _MOST
+) -> int:
     """Count what came since the last time, and say how many lines that were."""
     place = totals.place()
     if place is None:
         return 0
-    number = 0
     counter = Counter(settings, totals)
     lines = iter(after(place.cursor))
-    more = True
-    while more and number < most:
-        more = False
+    number, batch = 0, -1
+    # A number of lines at a time, so that a run that is cut off has not been for nothing.
+    while batch and number < most:
+        batch = 0
         with totals.transaction():
             for one in _some(lines, min(_EACH, most - number)):
-                number += 1
-                more = True
+                batch += 1
                 if one.line:
                     counter.add(one.line)
                 place = Place(one.cursor, one.at)
-            totals.go(place)
-            totals.add("courier_mail_journal_lines_total", number if not more else 0)
-            totals.set("courier_mail_journal_read_timestamp_seconds", time.time())
-            totals.forget(time.time())
+            number += batch
+            # Up to now there was nothing else, where everything was read.
+            totals.go(place if batch else place._replace(at=now))
+            totals.add("courier_mail_journal_lines_total", batch)
+            totals.set("courier_mail_journal_read_timestamp_seconds", now)
+            totals.forget(now)
     return number
 
 
@@ -217,7 +222,7 @@ class Counter:
         self._totals.add("courier_mail_filtered_total", verdict=verdict if verdict in _ACTIONS else "other")
         self._totals.set("courier_mail_last_timestamp_seconds", event.at, of="filters")
         seconds = event.entry.get("seconds")
-        if isinstance(seconds, int | float) and 0 <= seconds < 86400:  # noqa: PLR2004 -- a day
+        if isinstance(seconds, int | float) and 0 <= seconds < _DAY:
             self._totals.add("courier_mail_filter_seconds_total", float(seconds))
         filters = event.entry.get("filters")
         for name, said in filters.items() if isinstance(filters, dict) else ():
