@@ -17,6 +17,7 @@ from plugins.module_utils._watch import blocklists
 from plugins.module_utils._watch._blocklists_ask import everything
 from plugins.module_utils._watch._blocklists_settings import Settings, is_private
 from plugins.module_utils._watch._found import State
+from plugins.module_utils._watch._metrics_table import METRICS
 from plugins.module_utils._watch._resolve import Temporary
 from plugins.module_utils._watch._settings import SettingsError, build
 
@@ -295,6 +296,7 @@ class TestWhatIsKept:
         records = {**WELL, OURS: ["127.0.0.2"], "9.2.0.192.bl.example.org": silence()}
         blocklists.check(wanted, lists(records), NOW)
         found = {(one.name, one.labels.get("subject", "")): one.value for one in blocklists.samples(wanted, NOW)}
+        assert {name for name, _subject in found} <= set(METRICS)
         assert found["courier_mail_blocklist_up", ""] == 1
         assert found["courier_mail_blocklist_asked_timestamp_seconds", ""] == NOW
         assert found["courier_mail_blocklist_listed", "192.0.2.7"] == 1

@@ -8,6 +8,7 @@ import pytest
 
 from plugins.module_utils._watch import _reports_store, _reports_take, reports
 from plugins.module_utils._watch._found import State
+from plugins.module_utils._watch._metrics_table import METRICS
 from tests.unit import reported
 from tests.unit.reported import ORIGINAL, complaint, dmarc_letter, failure, record, tls_letter
 
@@ -94,5 +95,9 @@ def test_samples(tmp_path, monkeypatch):
         ("courier_mail_registration_late", 1.0, labels),
         ("courier_mail_registration_due_timestamp_seconds", 1780272000.0, labels),
     ]
-    _reports_take.take(complaint(), settings, reported.store(settings.store))
+    for raw in (complaint(), dmarc_letter(), dmarc_letter(), tls_letter()):
+        _reports_take.take(raw, settings, reported.store(settings.store))
+    names = {one.name for one in reports.samples(settings, reported.NOW)}
+    assert len(names) == 8
+    assert names <= set(METRICS)
     assert ("courier_mail_complaints", 1) in [(one.name, one.value) for one in reports.samples(settings, reported.NOW)]
