@@ -101,12 +101,7 @@ def _patiently(ask: Ask, name: str, asking: Asking, entry: Entry) -> list[str]:
 
 
 def _broken(entry: Entry, asking: Asking) -> str:
-    said = ""
-    for _attempt in range(_AGAIN):
-        said = _dnslist.trouble(entry, asking(entry))
-        if not said:
-            break
-    return text(said)
+    return text(_dnslist.tested(entry, asking))
 
 
 def _results(asked: dict[_Key, Future[_Answer]], end: float, late: _Answer) -> dict[_Key, _Answer]:
