@@ -87,7 +87,7 @@ def is_listing(answer: str) -> bool:
     return answer.startswith("127.") and not answer.startswith("127.255.255.")
 
 
-def tested(entry: Entry, asking: Callable[[Entry], Ask] | None = None) -> str:
+def patient_trouble(entry: Entry, asking: Callable[[Entry], Ask] | None = None) -> str:
     """The same as trouble, but patiently: a packet is lost now and then."""
     said = ""
     for _attempt in range(_ATTEMPTS):

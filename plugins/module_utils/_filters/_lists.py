@@ -45,7 +45,7 @@ def retest(
     now = time.time()
     found = {}
     for entry in entries:
-        broken = (tested or _dnslist.tested)(entry)
+        broken = (tested or _dnslist.patient_trouble)(entry)
         old = before.get(entry.zone, State("", now))
         state = State(broken, old.since if bool(broken) == bool(old.broken) else now, bool(broken) and old.told)
         if broken and not state.told:

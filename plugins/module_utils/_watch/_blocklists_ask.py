@@ -101,7 +101,7 @@ def _patiently(ask: Ask, name: str, asking: Asking, entry: Entry) -> list[str]:
 
 
 def _broken(entry: Entry, asking: Asking) -> str:
-    return text(_dnslist.tested(entry, asking))
+    return text(_dnslist.patient_trouble(entry, asking))
 
 
 def _results(asked: dict[_Key, Future[_Answer]], end: float, late: _Answer) -> dict[_Key, _Answer]:

@@ -196,7 +196,7 @@ class TestRetest:
             return answer
 
         monkeypatch.setattr(Entry, "resolver", lambda _entry, _seconds: ask)
-        assert _dnslist.tested(self.ENTRIES[0]) == ""
+        assert _dnslist.patient_trouble(self.ENTRIES[0]) == ""
 
 
 def test_a_state_that_makes_no_sense_is_none(tmp_path):
