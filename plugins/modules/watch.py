@@ -173,11 +173,11 @@ def plan(params: dict[str, Any]) -> list[File]:
         _file(_TRACE, _TRACE_COMMAND if there else None, 0o755),
         *(_settings(f"{part}.json", given) for part, given in parts.items() if there),
         *(_settings(f"{part}.secrets.json", given, _masked) for part, given in secrets.items() if there and given),
+        *([] if exporter is None else [_file(f"{UNITS}/{_EXPORTER}/courier-mail.conf", listens if there else None)]),
         *(
             _file(f"{PROGRAM}/{name}", f"#!/usr/bin/python3 -IS\n{text}\n" if there else None, 0o755)
             for name, text in params["programs"].items()
         ),
-        *([] if exporter is None else [_file(f"{UNITS}/{_EXPORTER}/courier-mail.conf", listens if there else None)]),
         *(_file(f"{UNITS}/{name}", text if there else None) for name, text in params["units"].items()),
     ]
 

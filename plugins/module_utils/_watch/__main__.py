@@ -14,14 +14,14 @@ from ._places import Unfit, become
 # Word: module of this package, whose main() gets the word and what follows it.
 COMMANDS = {
     "alarm": "alarm",
-    "mail": "_hand",
+    "count": "flow",
     "findings": "findings",
     "look": "look",
+    "metrics": "metrics",
+    "mail": "_hand",
     "arrived": "proofs",
     "prove": "proofs",
     "proofs": "proofs",
-    "count": "flow",
-    "metrics": "metrics",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
