@@ -87,6 +87,7 @@ def test_only_where_the_domain_is(said):
     for host in (SATELLITE, ANOTHER):
         assert said("__monitoring_reports_here", host, **given) == []
         assert said("__monitoring_reports_homeless", host, **given) == []
+    assert said("__monitoring_reports_homeless", ANOTHER, mail_reports_address="reports@example.net") == []
     assert said("__monitoring_reports_here", mail_reports_address="reports@evilexample.com") == []
     assert said("__monitoring_reports_homeless", mail_reports_address="reports@exampleXcom") == ["reports@exampleXcom"]
 
