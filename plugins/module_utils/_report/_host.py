@@ -66,7 +66,10 @@ def queue(now: float, directory: str = QUEUE) -> dict[str, Any] | None:
         "recipients": recipients,
         "ages": ages,
         "oldest": round(oldest),
-        "domains": [{"text": text, "count": count} for text, count in domains.most_common(5)],
+        "domains": [
+            {"text": text, "count": count}
+            for text, count in sorted(domains.items(), key=lambda one: (-one[1], one[0]))[:5]
+        ],
     }
 
 

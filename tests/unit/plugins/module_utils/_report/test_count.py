@@ -111,11 +111,12 @@ def test_knows_by_the_id_when_mail_came_that_waited():
 
 def test_says_who_was_refused_and_why():
     lines = [
-        "error,relay=::ffff:203.0.113.9,port=4,from=<a@example.net>,to=<Nobody@example.com>: 550 User <Nobody@example.com> unknown",
-        "error,relay=::ffff:203.0.113.9,port=4,from=<a@example.net>,to=<b@example.com>: 550 User <b@example.com> unknown",
-        'error,relay=::ffff:203.0.113.10,port=4,msg="535 Authentication failed.",cmd: AUTH LOGIN c2VjcmV0 alice@example.com',
-        "error,relay=::ffff:203.0.113.9,port=4,from=<a@gone.example.net>: 517-Domain does not exist: gone.example.net.",
+        ".9,port=4,from=<a@example.net>,to=<Nobody@example.com>: 550 User <Nobody@example.com> unknown",
+        ".9,port=4,from=<a@example.net>,to=<b@example.com>: 550 User <b@example.com> unknown",
+        '.10,port=4,msg="535 Authentication failed.",cmd: AUTH LOGIN c2VjcmV0 alice@example.com',
+        ".9,port=4,from=<a@gone.example.net>: 517-Domain does not exist: gone.example.net.",
     ]
+    lines = [f"error,relay=::ffff:203.0.113{line}" for line in lines]
     found = tallied(*journal(*lines, identifier="courieresmtpd"))
     assert sum(found["refused"]) == 4
     assert {one["text"]: one["count"] for one in found["reasons"]} == {
@@ -195,7 +196,9 @@ def test_counts_logins_and_handshakes_that_failed():
 
 
 FORGED = {
-    "a recipient that looks like a success": f"started,id={ID},from=<a>,module=local,host=x,addr=<id={ID},from=<a>,addr=<b>,success: x>",
+    "a recipient that looks like a success": (
+        f"started,id={ID},from=<a>,module=local,host=x,addr=<id={ID},from=<a>,addr=<b>,success: x>"
+    ),
     "a client that looks like a line": f"newmsg,id={ID}: dns; x newmsg,id={ID}: dns; y ([::ffff:203.0.113.9])",
     "a refusal with a success in it": f"error,relay=::ffff:203.0.113.9,port=1,from=<id={ID},success: x>: 517 no",
 }
