@@ -11,7 +11,6 @@ a log is read by people it was not written to.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import dataclass
 
@@ -20,8 +19,6 @@ from ._verdict import PASS, Outcome, Verdict
 
 _SHOWN = 20  # recipients; journald cuts a line that has more than 48 KiB in two
 _LONGEST = 500  # characters of a value
-# A line of its own, after that with what the client calls itself.
-_TLS = re.compile(rb"\n[ \t]+\((?:AUTH: [^\n]*, )?(?:SSL|TLS): *((?:TLS|SSL)v?[0-9.]+)")
 
 
 @dataclass(frozen=True)
@@ -58,18 +55,9 @@ def line(message: Message, outcome: Outcome) -> str:
         "login": message.login,
         "source": message.source,
         "size": message.size,
-        "tls": tls(message),
         **outcome.as_log(),
     }
     return f"courier_mail: {json.dumps(_cut(entry))}\n"
-
-
-def tls(message: Message) -> str:
-    """The version in which the listener took the message, which Courier logs nowhere; empty where it was in clear."""
-    # What the client wrote is below the listener's own field.
-    own = next((field.raw for field in message.fields if field.name == "received"), b"")
-    found = _TLS.search(own)
-    return found[1].decode() if found and message.client else ""
 
 
 def _cut(value: object) -> object:

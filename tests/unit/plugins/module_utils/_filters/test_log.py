@@ -37,7 +37,6 @@ def test_says_who_wrote_to_whom_and_what_came_of_it(letter, capsys):
         "login": "carol@example.com",
         "source": "smtp",
         "size": message.size,
-        "tls": "",
         "verdict": "refuse",
         "reply": "554 5.7.1 No",
         "filters": {"log": "pass", "clamd": "refuse: Eicar"},
@@ -67,20 +66,3 @@ def test_a_line_is_short_enough_for_the_journal(letter):
 def test_what_was_written_is_named_once(letter):
     message = letter(to=[f"{name}@example.com all@example.com" for name in "abc"])
     assert read(line(message, NOTHING))["written"] == ["all@example.com"]
-
-
-FROM = "Received: from a (b [192.0.2.1])\n  "
-TLS = {
-    "on port 25": (f"{FROM}(TLS: TLS1.3,128bits,X)\n  by mx1\n", "TLS1.3"),
-    "in the words of another release": (f"{FROM}(SSL: TLSv1.2,128bits,X)\n  by mx1\n", "TLSv1.2"),
-    "after a login": (f"{FROM}(AUTH: PLAIN bob@example.com, TLS: TLS1.3,128bits,X)\n  by mx1\n", "TLS1.3"),
-    "in clear": (f"{FROM}by mx1\n", ""),
-    "by a client that calls itself so": ("Received: from (TLS: TLS1.3) (b [192.0.2.1])\n  by mx1\n", ""),
-    "by hosts before": (f"{FROM}by mx1\n{FROM}(TLS: TLS1.3,128bits,X)\n  by c\n", ""),
-    "without a field": ("", ""),
-}
-
-
-@pytest.mark.parametrize(("header", "version"), TLS.values(), ids=TLS)
-def test_says_in_which_version_of_tls_it_came(letter, header, version):
-    assert read(line(letter(f"{header}Subject: x\n\nHello.\n".encode()), NOTHING))["tls"] == version
