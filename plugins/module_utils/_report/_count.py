@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._watch._trace_journal import Line
-from .._watch._trace_lines import Judged, New, Refused, Said, decoded, read
+from .._watch._trace_lines import Judged, Named, New, Refused, Said, decoded, read
 
 # Where mail comes from, and where it goes.
 INCOMING = ("foreign", "authenticated", "satellites", "fetched", "local")
@@ -108,6 +108,8 @@ class Tally:
             self._refuse(event)
         elif isinstance(event, Judged):
             self._judge(event.entry)
+        elif isinstance(event, Named):
+            self._name(event.entry)
         elif text.startswith("completed,id="):
             self._came.pop(text.rpartition("=")[2].partition(".")[2], None)
 
@@ -203,7 +205,9 @@ class Tally:
             of_it[word] = of_it.get(word, 0) + 1
         if verdict in ("refuse", "defer"):
             self._by_filters.add(_general(_text(entry.get("reply"))))
-        if entry.get("source") != "local" and "tls" in entry:
+
+    def _name(self, entry: Mapping[str, Any]) -> None:
+        if entry.get("client") and "tls" in entry:
             version = _text(entry["tls"])
             known = _TLS_VERSION.fullmatch(version)
             version = f"{known[1]} {known[2]}" if known else "other" if version else "none"

@@ -3,47 +3,50 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The journal, where it is long and few lines of it are wanted.
 
-journalctl takes many seconds for a million lines. So the bytes of its files are searched for a text, which only says
-when there was such a line; journalctl is then asked for those moments, and what it says counts. The layout of the files
-is systemd's JOURNAL_FILE_FORMAT. Files that are laid out in another way are left to journalctl alone. Lines of
-512 bytes and more are compressed, and nothing is found in them: only the line of the filters is that long, so
-journalctl is asked for these.
+journalctl takes many seconds to look for a text in a million lines. So the bytes of its files are searched, and what
+was found is read from there. The layout of the files is systemd's JOURNAL_FILE_FORMAT. An entry counts only if the
+file's own list of entries has it: a field may hold bytes that look like an entry. Files that are laid out in another
+way are left to journalctl. Lines of 512 bytes and more are compressed, and nothing is found in them; `read` has them.
 """
 
 from __future__ import annotations
 
 import glob
+import json
 import mmap
 import os
+import pwd
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from struct import unpack_from
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-# Who has something to say of mail.
-IDENTIFIERS = (
-    "courierd",
-    "courierdsn",
-    "courieresmtp",
-    "courieresmtpd",
-    "courierlocal",
-    "courier-forward",
-    "pythonfilter",
-)
-FILTERS = "pythonfilter"
+# Who has something to say of mail, and as which users. Anybody may call himself courierd; the number of the user is the
+# kernel's word. Lines of processes that end at once have no unit.
+SAYS = {
+    "courierd": ("root", "courier"),
+    "courierdsn": ("root", "courier"),
+    "courieresmtp": ("root", "courier"),
+    "courieresmtpd": ("root", "courier"),
+    "courierlocal": ("root", "courier"),
+    "courier-forward": ("root", "courier-srs"),
+    "pythonfilter": ("root", "courier"),
+}
 DIRECTORIES = ("/var/log/journal", "/run/log/journal")
+MACHINE = "/etc/machine-id"
 
 _SIGNATURE = b"LPKSHHRH"
 _COMPACT = 1 << 4
 _FLAGS_KNOWN = (1 << 5) - 1  # XZ, LZ4, keyed hashes, ZSTD, compact
-_TIMES = 184  # in the header: of the first entry and of the last
+_HEADER = 208
+_LIST, _TIMES = 176, 184  # in the header: where the list of entries begins; the times of the first and of the last
 _DATA, _ENTRY, _ENTRY_ARRAY = 1, 3, 6  # kinds of objects
 _FIELD = b"MESSAGE="
-_LONGEST = 1 << 16  # bytes of a line
-_MOST = 200_000  # moments of one text
-_LINE = re.compile(rb"(\d+\.\d+) \S+ ([\w.-]+?)(?:\[(\d+)\])?: (.*)")
+_LONGEST = 1 << 10  # bytes of a line that is not compressed, with room
+_FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_UID", "_PID", "_SYSTEMD_UNIT")
+_WANTED = tuple(f"{name}=".encode() for name in _FIELDS[1:])
 
 
 class JournalError(Exception):
@@ -57,174 +60,268 @@ class Line(NamedTuple):
     identifier: str
     pid: int
     text: str  # each byte a character
+    unit: str = ""
+
+
+class Lines(NamedTuple):
+    """The newest lines with a text, the newest first."""
+
+    found: list[Line]
+    more: bool  # there are older ones
+
+
+def users() -> dict[str, frozenset[int]] | None:
+    """The numbers of the users that count for each identifier; None on a host without Courier's user."""
+    numbers = {}
+    for name in {name for names in SAYS.values() for name in names}:
+        with suppress(KeyError):
+            numbers[name] = pwd.getpwnam(name).pw_uid
+    if "courier" not in numbers:
+        return None
+    return {said: frozenset(numbers[name] for name in names if name in numbers) for said, names in SAYS.items()}
 
 
 class Journal:
     """The journal of this host, or that of a directory."""
 
-    def __init__(self, directory: str = "", users: Sequence[int] = ()) -> None:
+    def __init__(self, directory: str = "", believed: Mapping[str, frozenset[int]] | None = None) -> None:
+        """Without numbers of users whoever calls himself courierd is believed."""
         self._directory = directory
-        # Anybody may call himself courierd; the number of the user is the kernel's word.
-        self._users = [f"_UID={user}" for user in users]
+        self._believed = believed
 
     def begins(self) -> float | None:
         """The time of the first entry; None where there is none."""
-        times = [one for one in map(_first, self._files()) if one]
+        times = [span[0] for path in self._files() if (span := _span(path)) and span[0]]
         return min(times) if times else None
 
-    def moments(self, texts: Iterable[bytes], since: float, until: float) -> set[float]:
-        """When there were lines with one of these texts, in seconds since 1970."""
+    def lines(self, texts: Iterable[bytes], since: float, until: float, most: int = 1000) -> Lines:
+        """The newest lines about mail that have one of these texts, but for long ones."""
         wanted = list(dict.fromkeys(texts))
-        found: set[float] = set()
-        left = []
-        for path in self._files():
+        found: dict[Line, None] = {}
+        more = False
+        for path in sorted(self._within(since, until), key=_newest, reverse=True):
+            if len(found) >= most:
+                more = True
+                break
             try:
-                found.update(one for one in _moments(path, wanted, since, until) if since <= one <= until)
+                lines = self._search(path, wanted, since, until, most)
+                more = more or len(lines) > most
             except FileNotFoundError:  # rotated away meanwhile
                 continue
             except (ValueError, OSError):
-                left.append(path)
-        if left:
-            pattern = "|".join(re.escape(one.decode("latin-1")) for one in wanted)
-            for path in left:
-                found.update(_times(self._ask(since, until, f"--file={path}", f"--grep={pattern}", "--case-sensitive")))
-        return found
-
-    def start_grep(self, text: str, since: float, until: float) -> subprocess.Popen[bytes]:
-        """Look for a text in the lines of the filters; `grepped` has the moments when it is done."""
-        return subprocess.Popen(  # noqa: S603 -- no shell, and nothing of it is an option
-            self._command(since, until, f"--grep={re.escape(text)}", "--case-sensitive=false", identifiers=(FILTERS,)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-
-    @staticmethod
-    def grepped(process: subprocess.Popen[bytes]) -> set[float]:
-        """The moments."""
-        return set(_times(process.communicate()[0]))
+                pattern = "|".join(re.escape(one.decode("latin-1")) for one in wanted)
+                lines = list(self._ask([path], since, until, f"--grep={pattern}", "--case-sensitive"))
+            found.update(dict.fromkeys(lines))
+        newest = sorted(found, key=lambda one: one.at, reverse=True)
+        return Lines(newest[:most], more or len(newest) > most)
 
     def read(self, since: float, until: float) -> Iterator[Line]:
-        """The lines about mail between two moments."""
-        for raw in self._ask(since, until, identifiers=IDENTIFIERS).split(b"\n"):
-            # What has line ends in it goes on with blanks, and is no line of its own.
-            if found := _LINE.fullmatch(raw):
-                at, identifier, pid, text = found.groups()
-                yield Line(float(at), identifier.decode(), int(pid or 0), text.decode("latin-1"))
+        """All lines about mail between two moments."""
+        files = self._within(since, until)
+        if files:
+            yield from self._ask(files, since, until)
 
-    def _ask(self, since: float, until: float, *arguments: str, identifiers: Sequence[str] = IDENTIFIERS) -> bytes:
+    def _search(self, path: str, texts: Sequence[bytes], since: float, until: float, most: int) -> list[Line]:
+        """One more than the most, where there are more. Raises ValueError for a file of another layout."""
+        with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+            file = _File(memory)
+            lines = []
+            for data in sorted(file.data_with(texts), reverse=True):
+                for at, entry in file.entries(data):
+                    if since <= at <= until and (line := self._line(file, at, entry, data)):
+                        lines.append(line)
+                if len(lines) > most:
+                    break
+            return lines
+
+    def _line(self, file: _File, at: float, entry: int, data: int) -> Line | None:
+        fields = file.fields(entry, data)
+        if fields is None:
+            return None
+        text = file.payload(data)[len(_FIELD) :].decode("latin-1")
+        return self._believe(at, text, {name: value.decode("latin-1") for name, value in fields.items()})
+
+    def _believe(self, at: float, text: str, fields: Mapping[str, str]) -> Line | None:
+        identifier = fields.get("SYSLOG_IDENTIFIER", "")
+        if identifier not in SAYS:
+            return None
+        user = fields.get("_UID", "")
+        if self._believed is not None and not (user.isdigit() and int(user) in self._believed[identifier]):
+            return None
+        pid = fields.get("_PID", "")
+        return Line(at, identifier, int(pid) if pid.isdigit() else 0, text, fields.get("_SYSTEMD_UNIT", ""))
+
+    def _ask(self, files: Sequence[str], since: float, until: float, *arguments: str) -> Iterator[Line]:
+        names = [argument for identifier in SAYS for argument in ("-t", identifier)]
+        span = [f"--since=@{max(since, 0):.6f}"] + ([f"--until=@{until:.6f}"] if until < float("inf") else [])
+        # --all: what is not printable would be left out. As JSON no text can look like another entry.
+        how = ["--no-pager", "--quiet", "--all", "--output=json", f"--output-fields={','.join(_FIELDS)}"]
+        command = ["journalctl", *how, *(f"--file={path}" for path in files), *span, *names, *arguments]
         try:
-            done = subprocess.run(  # noqa: S603 -- no shell, and nothing of it is an option
-                self._command(since, until, *arguments, identifiers=identifiers), capture_output=True, check=False
-            )
+            done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 -- no shell
         except OSError as error:
             raise JournalError(f"journalctl: {error}") from error
         # It ends with 1 where it found nothing.
-        if done.returncode and done.stderr.strip():
+        if done.returncode and done.stderr.strip() and any(map(os.path.exists, files)):
             raise JournalError(f"journalctl: {done.stderr.decode(errors='replace').strip().splitlines()[-1]}")
-        return done.stdout
+        for raw in done.stdout.splitlines():
+            entry = json.loads(raw)
+            fields = {name: value for name, value in entry.items() if isinstance(value, str)}
+            line = self._believe(float(entry["__REALTIME_TIMESTAMP"]) / 1e6, _text(entry.get("MESSAGE")), fields)
+            if line:
+                yield line
 
-    def _command(self, since: float, until: float, *arguments: str, identifiers: Sequence[str]) -> list[str]:
-        names = [argument for identifier in identifiers for argument in ("-t", identifier)]
-        place = [f"--directory={self._directory}"] if self._directory and not _names_file(arguments) else []
-        span = [f"--since=@{max(since, 0):.6f}"] + ([f"--until=@{until:.6f}"] if until < float("inf") else [])
-        # --all: what is not printable would be "blob data".
-        quiet = ["journalctl", "--no-pager", "--quiet", "--all", "--output=short-unix"]
-        return [*quiet, *place, *span, *names, *arguments, *self._users]
+    def _within(self, since: float, until: float) -> list[str]:
+        """The files with entries between two moments."""
+        found = []
+        for path in self._files():
+            span = _span(path)
+            # What cannot be read, or is being made, journalctl shall say something of.
+            if span is None or (span[0] <= until and span[1] >= since):
+                found.append(path)
+        return found
 
     def _files(self) -> list[str]:
-        directories = [self._directory] if self._directory else DIRECTORIES
-        found = {
-            path
-            for directory in directories
-            for pattern in ("*.journal", "*/*.journal")
-            for path in glob.glob(os.path.join(glob.escape(directory), pattern))
-        }
+        directories = [self._directory, os.path.join(self._directory, "*")] if self._directory else []
+        if not directories:
+            with suppress(OSError), open(MACHINE, encoding="ascii") as stream:
+                # Those of other hosts may be beside it.
+                machine = stream.read().strip()
+                directories = [os.path.join(directory, machine) for directory in DIRECTORIES]
+        found = {path for directory in directories for path in glob.glob(os.path.join(directory, "*.journal"))}
         # Those of people have nothing of daemons in them.
         return sorted(path for path in found if not os.path.basename(path).startswith("user-"))
 
 
-def _names_file(arguments: Iterable[str]) -> bool:
-    return any(one.startswith("--file=") for one in arguments)
+def _text(said: Any) -> str:
+    """A message, of which journalctl makes a list of numbers where it is no UTF-8."""
+    if isinstance(said, list) and all(isinstance(one, int) for one in said):
+        return bytes(said).decode("latin-1")
+    return said.encode("utf-8", "replace").decode("latin-1") if isinstance(said, str) else ""
 
 
-def _times(said: bytes) -> Iterator[float]:
-    for raw in said.split(b"\n"):
-        if found := _LINE.fullmatch(raw):
-            yield float(found[1])
-
-
-def _first(path: str) -> float | None:
+def _span(path: str) -> tuple[float, float] | None:
     with suppress(OSError):
         with open(path, "rb") as stream:
-            header = stream.read(_TIMES + 16)
-        if header.startswith(_SIGNATURE) and len(header) == _TIMES + 16:
-            return float(unpack_from("<Q", header, _TIMES)[0]) / 1e6 or None
+            header = stream.read(_HEADER)
+        if header.startswith(_SIGNATURE) and len(header) == _HEADER:
+            first, last = unpack_from("<QQ", header, _TIMES)
+            return first / 1e6, last / 1e6
     return None
 
 
-def _moments(path: str, texts: Sequence[bytes], since: float, until: float) -> Iterator[float]:
-    """Raises ValueError for a file of another layout."""
-    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as file:
-        if len(file) < _TIMES + 16 or file[:8] != _SIGNATURE:
-            raise ValueError(path)
-        (flags,) = unpack_from("<I", file, 12)
+def _newest(path: str) -> float:
+    span = _span(path)
+    return span[1] if span else float("inf")
+
+
+class _File:
+    """One file. Numbers are places in it."""
+
+    def __init__(self, memory: mmap.mmap) -> None:
+        """Raises ValueError for another layout."""
+        if len(memory) < _HEADER or memory[:8] != _SIGNATURE:
+            raise ValueError("no journal")
+        (flags,) = unpack_from("<I", memory, 12)
         if flags & ~_FLAGS_KNOWN:
-            raise ValueError(path)
-        first, last = (one / 1e6 for one in unpack_from("<QQ", file, _TIMES))
-        online = file[16] == 1  # it is being written, and the header may lag behind
-        if first > until or (last < since and not online):
-            return
+            raise ValueError("another layout")
+        self._memory = memory
         compact = bool(flags & _COMPACT)
-        for place in _places(file, texts):
-            if (data := _data_around(file, place, compact)) is not None:
-                yield from _entries(file, data, compact)
+        self._text = 72 if compact else 64  # in an object with data
+        self._step, self._number = (4, "<I") if compact else (8, "<Q")  # in a list of entries
+        self._item = 4 if compact else 16  # in an entry
+        (first,) = unpack_from("<Q", memory, _LIST)
+        self._lists = list(self._chain(first))
 
+    def data_with(self, texts: Sequence[bytes]) -> set[int]:
+        """The objects with a message that has one of the texts. Several are looked for at once by their beginning."""
+        first, last = min(texts), max(texts)
+        common = first[
+            : next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+        ]
+        if len(common) >= 4:
+            patterns = [re.escape(common) + b"(?:%s)" % b"|".join(re.escape(one[len(common) :]) for one in texts)]
+        else:
+            patterns = [re.escape(one) for one in texts]
+        places = (found.start() for one in patterns for found in re.finditer(one, self._memory))
+        return {data for place in places if (data := self._around(place)) is not None}
 
-def _places(file: mmap.mmap, texts: Sequence[bytes]) -> Iterator[int]:
-    """Where the texts are. Several are looked for at once by what all of them begin with."""
-    common = os.path.commonprefix(list(texts))
-    if len(texts) == 1 or len(common) < 4:
-        for text in texts:
-            place = file.find(text)
-            while place >= 0:
-                yield place
-                place = file.find(text, place + len(text))
-        return
-    ends = re.compile(b"|".join(re.escape(text) for text in texts))
-    place = file.find(common)
-    while place >= 0:
-        if ends.match(file, place):
-            yield place
-        place = file.find(common, place + 1)
+    def payload(self, data: int) -> bytes:
+        (size,) = unpack_from("<Q", self._memory, data + 8)
+        return self._memory[data + self._text : data + size]
 
+    def entries(self, data: int) -> Iterator[tuple[float, int]]:
+        """When entries with this object were written, and where they are."""
+        entry, array, count = unpack_from("<QQQ", self._memory, data + 40)
+        yield from self._entry(entry)
+        count -= 1
+        for place, number in self._chain(array):
+            for index in range(min(number, count)):
+                yield from self._entry(self._at(place, index))
+            count -= number
 
-def _data_around(file: mmap.mmap, place: int, compact: bool) -> int | None:
-    """The object with the message that has this byte."""
-    begin = file.rfind(_FIELD, max(0, place - _LONGEST), place)
-    start = begin - (72 if compact else 64)
-    if begin < 0 or start < 0 or start % 8 or file[start] != _DATA or file[start + 1]:
+    def fields(self, entry: int, data: int) -> dict[str, bytes] | None:
+        """Who wrote an entry; None where it does not have the object, or is not in the file's list."""
+        (size,) = unpack_from("<Q", self._memory, entry + 8)
+        places = [
+            unpack_from(self._number, self._memory, place)[0]
+            for place in range(entry + 64, min(entry + size, len(self._memory) - 8), self._item)
+        ]
+        if data not in places or not self._listed(entry):
+            return None
+        found = {}
+        for place in places:
+            if self._is(place, _DATA) and not self._memory[place + 1]:
+                start = place + self._text
+                if self._memory[start : start + 20].startswith(_WANTED):
+                    name, _equals, value = self.payload(place).partition(b"=")
+                    found[name.decode()] = value
+        return found
+
+    def _around(self, place: int) -> int | None:
+        """The object with the message that has this byte."""
+        least = max(0, place - _LONGEST)
+        begin = self._memory.rfind(_FIELD, least, place)
+        while begin >= 0:
+            start = begin - self._text
+            if start > 0 and start % 8 == 0 and self._is(start, _DATA) and not self._memory[start + 1]:
+                (size,) = unpack_from("<Q", self._memory, start + 8)
+                if place < start + size <= len(self._memory):
+                    return start
+            # A line may have these letters in it.
+            begin = self._memory.rfind(_FIELD, least, begin)
         return None
-    (size,) = unpack_from("<Q", file, start + 8)
-    return start if place < start + size <= len(file) else None
 
+    def _entry(self, place: int) -> Iterator[tuple[float, int]]:
+        if self._is(place, _ENTRY):
+            yield float(unpack_from("<Q", self._memory, place + 24)[0]) / 1e6, place
 
-def _entries(file: mmap.mmap, data: int, compact: bool) -> Iterator[float]:
-    """When the entries were written that have this object."""
-    entry, array, count = unpack_from("<QQQ", file, data + 40)
-    yield from _written(file, entry)
-    count = min(count, _MOST) - 1
-    step, kind = (4, "<I") if compact else (8, "<Q")
-    while count > 0 and 0 < array <= len(file) - 24 and file[array] == _ENTRY_ARRAY:
-        size, following = unpack_from("<QQ", file, array + 8)
-        for place in range(array + 24, min(array + size, len(file) - step + 1), step):
-            (entry,) = unpack_from(kind, file, place)
-            if not entry or count <= 0:
+    def _is(self, place: int, kind: int) -> bool:
+        return 0 < place <= len(self._memory) - 80 and self._memory[place] == kind
+
+    def _chain(self, place: int) -> Iterator[tuple[int, int]]:
+        """The parts of a list of entries, and how many entries each has room for."""
+        while 0 < place <= len(self._memory) - 24 and self._memory[place] == _ENTRY_ARRAY:
+            size, following = unpack_from("<QQ", self._memory, place + 8)
+            yield place, (min(size, len(self._memory) - place) - 24) // self._step
+            if following <= place:
                 break
-            yield from _written(file, entry)
-            count -= 1
-        array = following if following > array else 0
+            place = following
 
+    def _at(self, place: int, index: int) -> int:
+        return int(unpack_from(self._number, self._memory, place + 24 + index * self._step)[0])
 
-def _written(file: mmap.mmap, entry: int) -> Iterator[float]:
-    if 0 < entry <= len(file) - 32 and file[entry] == _ENTRY:
-        yield float(unpack_from("<Q", file, entry + 24)[0]) / 1e6
+    def _listed(self, entry: int) -> bool:
+        """Whether the file's list has an entry. It is sorted, and ends with zeros."""
+        for place, number in self._lists:
+            if number and 0 < self._at(place, 0) <= entry:
+                low, high = 0, number - 1
+                while low < high:
+                    middle = (low + high + 1) // 2
+                    if 0 < self._at(place, middle) <= entry:
+                        low = middle
+                    else:
+                        high = middle - 1
+                if self._at(place, low) == entry:
+                    return True
+        return False

@@ -20,10 +20,11 @@ from typing import Any
 from ._trace_journal import Line
 
 CUT = 128
-_ID = r"[0-9A-F]+\.(?P<id>[0-9A-F]{16}\.[0-9A-F]{8})"
+# The first of the three parts is the number of the file in the queue. Only the others are told to the peer.
+_ID = r"(?P<file>[0-9A-F]+)\.(?P<id>[0-9A-F]{16}\.[0-9A-F]{8})"
 _NEW = re.compile(rf"newmsg,id={_ID}(?:, auth=(?P<login>.*?))?: dns; (?P<mta>.*)")
 # What the client calls itself may have blanks and brackets in it; its address is last.
-_CLIENT = re.compile(r"(?P<helo>.*) \((?:[^()\[\]]* )?\[(?P<ip>[0-9A-Fa-f.:]+)\]\)")
+_CLIENT = re.compile(r"(?P<helo>.*) \((?:(?P<name>[^()\[\]]*) )?\[(?P<ip>[0-9A-Fa-f.:]+)\]\)")
 _STARTED = re.compile(rf"started,id={_ID},from=<")
 _MODULE = re.compile(r">,module=(\w+),host=")
 _SAID = re.compile(rf"id={_ID},from=<")
@@ -48,7 +49,9 @@ class New:
     at: float
     login: str
     helo: str
+    name: str  # of the client, by DNS
     client: str
+    file: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Started:
     recipient: str
     module: str
     host: str
+    file: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,16 @@ class Judged:
 
     id: str
     at: float
-    entry: Mapping[str, Any] = field(repr=False)
+    entry: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What people know it by."""
+
+    id: str
+    at: float
+    entry: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,7 @@ class Connected:
     at: float
     client: str
     pid: int
+    unit: str  # of the listener
 
 
 @dataclass(frozen=True)
@@ -124,7 +138,7 @@ class Forwarded:
     text: str
 
 
-Event = New | Started | Said | Completed | Judged | Connected | Refused | Forwarded
+Event = New | Started | Said | Completed | Judged | Named | Connected | Refused | Forwarded
 
 
 def read(line: Line) -> Event | None:
@@ -172,8 +186,9 @@ def _daemon(line: Line) -> Event | None:
     text = line.text
     if found := _NEW.fullmatch(text):
         client = _CLIENT.fullmatch(found["mta"])
-        helo, ip = (client["helo"], client["ip"]) if client else (found["mta"], "")
-        return New(found["id"], line.at, decoded(found["login"] or ""), decoded(helo), address_of(ip))
+        helo, name, ip = (client["helo"], client["name"], client["ip"]) if client else (found["mta"], "", "")
+        login, helo, name = decoded(found["login"] or ""), decoded(helo), decoded(name or "")
+        return New(found["id"], line.at, login, helo, name, address_of(ip), int(found["file"], 16))
     if found := _COMPLETED.fullmatch(text):
         return Completed(found["id"], line.at)
     if (found := _STARTED.match(text)) and (sender := _address(text, found.end())):
@@ -183,7 +198,8 @@ def _daemon(line: Line) -> Event | None:
         recipient = _address(text, end + 7) if end >= 0 else None
         if module and recipient and recipient[1] == len(text) - 1:
             names = decoded(sender[0]), decoded(recipient[0])
-            return Started(found["id"], line.at, *names, module[1], decoded(text[module.end() : end]))
+            host = decoded(text[module.end() : end])
+            return Started(found["id"], line.at, *names, module[1], host, int(found["file"], 16))
     return None
 
 
@@ -217,7 +233,7 @@ def _address(text: str, start: int) -> tuple[str, int] | None:
 
 def _listener(line: Line) -> Event | None:
     if found := _CONNECTED.fullmatch(line.text):
-        return Connected(line.at, address_of(found[1]), line.pid)
+        return Connected(line.at, address_of(found[1]), line.pid, line.unit)
     if not (found := _ERROR.match(line.text)):
         return None
     client, port, place = address_of(found[1]), int(found[2]), found.end()
@@ -226,7 +242,7 @@ def _listener(line: Line) -> Event | None:
         path = _PATH.match(typed[2])
         command = verb[1].upper() if verb else ""
         named = decoded(path[1]) if path else ""
-        account = decoded(typed[2].split()[-1]) if command.startswith("AUTH") and len(typed[2].split()) > 3 else ""
+        account = decoded(typed[2].split()[-1]) if command.startswith("AUTH") and len(typed[2].split()) > 2 else ""
         sender, recipient = (named, "") if command == "MAIL FROM" else ("", named)
         return Refused(line.at, client, port, sender, recipient, command, decoded(typed[1]), account)
     if told := _ENVELOPE.fullmatch(line.text, place):
@@ -238,11 +254,14 @@ def _listener(line: Line) -> Event | None:
 
 def _filters(line: Line) -> Event | None:
     head, _colon, said = line.text.partition(": ")
-    if head != "courier_mail" or not said.startswith("{"):
+    if head not in _HEADS or not said.startswith("{"):
         return None
     try:
         entry = json.loads(said)
     except ValueError:
         return None
     found = re.fullmatch(_ID, str(entry.get("id")))
-    return Judged(found["id"], line.at, entry) if found else None
+    return _HEADS[head](found["id"], line.at, entry) if found else None
+
+
+_HEADS: dict[str, type[Judged | Named]] = {"courier_mail": Judged, "courier_mail_header": Named}

@@ -5,20 +5,37 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ._trace_lines import Completed, Event, Forwarded, Judged, New, Refused, Said, Started, decoded, same
+from ._trace_lines import (
+    Completed,
+    Connected,
+    Event,
+    Forwarded,
+    Judged,
+    Named,
+    New,
+    Refused,
+    Said,
+    Started,
+    address_of,
+    same,
+)
 
 _NEAR = 60.0  # seconds between a message and the one that it became
 _OUTCOMES = {"success": "passed", "deferred": "waiting", "failure": "refused"}
 _TOOK = re.compile(r"delivered: (\S+)")
 _TOLD = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
 _FETCHED = "127.25."  # where the role fetchmail has its mail come from
+HERE = ("", "127.0.0.1", "::1")  # the client of what was made on this host
+# What addresses become whose mail a program gets (_filters/_names.py).
+_PROGRAMS = ("forward", "srs", "srs0", "srs1")
+# Courier's units that listen for mail.
+_LISTENERS = {"courier-mta": "port 25", "courier-msa": "port 587", "courier-mta-ssl": "port 465"}
 
 
 @dataclass
@@ -59,10 +76,15 @@ class Letter:
     came: float = 0.0
     sender: str = ""
     client: str = ""
+    name: str = ""  # of the client, by DNS
     helo: str = ""
     login: str = ""
     listener: str = ""
-    judged: dict[str, Any] = field(default_factory=dict)
+    mailbox: str = ""  # elsewhere, from where it was fetched
+    file: int = 0  # its number in the queue
+    queued: bool | None = None  # whether it is still in the queue; None where that is not known
+    judged: Mapping[str, Any] = field(default_factory=dict)
+    named: Mapping[str, Any] = field(default_factory=dict)
     recipients: dict[str, Recipient] = field(default_factory=dict)
     reported: list[tuple[float, str, bool]] = field(default_factory=list)  # when, to whom, only that it takes long
     reports: list[str] = field(default_factory=list)  # their ids
@@ -80,9 +102,22 @@ class Letter:
 
     @property
     def settled(self) -> bool:
+        """Whether nothing more will be heard of it."""
         if self.refused:
             return True
         return bool(self.came) and self.completed and all(one.settled for one in self.recipients.values())
+
+    @property
+    def people(self) -> set[str]:
+        """Every address that it has to do with."""
+        found = [self.sender, self.login, *self.recipients, *_texts(self.judged.get("to"))]
+        for name in ("sender", "recipients", "from", "written", "to"):
+            found += _texts(self.named.get(name))
+        return {one for one in (*found, *_texts(self.judged.get("written"))) if one}
+
+    @property
+    def message_id(self) -> str:
+        return _text(self.named.get("message_id"))
 
     def recipient(self, address: str) -> Recipient:
         """The recipient with this address."""
@@ -100,40 +135,35 @@ class Book:
         self.letters: dict[str, Letter] = {}
         self.refusals: list[Refused] = []
         self.forwarded: list[Forwarded] = []
-        self._seen: set[Event] = set()
+        self._connected: list[Connected] = []
+        self._seen: dict[Event, None] = {}
 
     def add(self, events: Iterable[Event]) -> None:
         """Take lines in, each once, from wherever. They may come in any order: `settle` sorts them."""
-        for event in events:
-            key = replace(event, entry={}) if isinstance(event, Judged) else event
-            if key not in self._seen:
-                self._seen.add(key)
-                if isinstance(event, Judged):
-                    self._letter(event.id).judged = dict(event.entry)
+        self._seen.update(dict.fromkeys(events))
 
     def settle(self) -> None:
         """Make letters of the lines."""
-        judged = {id_: letter.judged for id_, letter in self.letters.items()}
-        self.letters, self.refusals, self.forwarded = {}, [], []
+        self.letters, self.refusals, self.forwarded, self._connected = {}, [], [], []
         for event in sorted(self._seen, key=lambda one: one.at):
-            self._hear(event, judged)
+            self._hear(event)
         self._link()
 
     def _letter(self, id_: str) -> Letter:
         return self.letters.setdefault(id_, Letter(id_))
 
-    def _hear(self, event: Event, judged: dict[str, dict[str, Any]]) -> None:
+    def _hear(self, event: Event) -> None:
         if isinstance(event, New):
-            letter = self._letter(event.id)
-            letter.came = event.at
-            letter.client, letter.helo, letter.login = event.client, event.helo, event.login
+            self._take(event)
         elif isinstance(event, Judged):
             letter = self._letter(event.id)
-            letter.judged = judged.get(event.id, {})
+            letter.judged = event.entry
             letter.came = letter.came or event.at
-            letter.sender = letter.sender or _text(letter.judged.get("from"))
-            letter.client = letter.client or _text(letter.judged.get("client"))
-            letter.login = letter.login or _text(letter.judged.get("login"))
+            letter.sender = letter.sender or _text(event.entry.get("from"))
+            letter.client = letter.client or address_of(_text(event.entry.get("client")))
+            letter.login = letter.login or _text(event.entry.get("login"))
+        elif isinstance(event, Named):
+            self._letter(event.id).named = event.entry
         elif isinstance(event, Started):
             self._start(event)
         elif isinstance(event, Said):
@@ -144,6 +174,21 @@ class Book:
             self._refuse(event)
         elif isinstance(event, Forwarded):
             self.forwarded.append(event)
+        elif isinstance(event, Connected):
+            self._connected.append(event)
+
+    def _take(self, event: New) -> None:
+        letter = self._letter(event.id)
+        letter.came, letter.file = event.at, event.file
+        letter.client, letter.name, letter.helo, letter.login = event.client, event.name, event.helo, event.login
+        # No line says which connection it was. Where the client had several to different listeners, nobody knows.
+        units = {
+            one.unit.removesuffix(".service")
+            for one in self._connected
+            if one.client == letter.client and one.at <= event.at <= one.at + _NEAR
+        }
+        if len(units) == 1:
+            letter.listener = _LISTENERS.get(units.pop(), "")
 
     def _start(self, event: Started) -> None:
         letter = self._letter(event.id)
@@ -151,13 +196,13 @@ class Book:
         if event.module == "dsn":
             letter.reported.append((event.at, event.recipient, event.host == "deferred"))
             return
-        letter.sender = event.sender
+        letter.sender, letter.file = event.sender, event.file
         name = event.recipient
         # An address of an alias directory is told by name when it is done.
         if event.host.startswith("alias!"):
             alias = event.host.split("!")[1]
             known = [one for one in letter.recipients if one.partition("@")[0] == alias]
-            known += [_text(one) for one in letter.judged.get("to", []) if _text(one).partition("@")[0] == alias]
+            known += [one for one in _texts(letter.judged.get("to")) if one.partition("@")[0] == alias]
             name = known[0] if known else alias
         letter.recipient(name).attempts.append(Attempt(event.at, event.host if event.module == "esmtp" else ""))
 
@@ -212,20 +257,20 @@ class Book:
     def _copies(self, letter: Letter, attempt: Attempt, letters: list[Letter]) -> list[str]:
         found = []
         for event in self.forwarded:
-            head = f"{letter.sender or '<>'} as "
             if event.did != "passed on" or not attempt.at - 1 <= event.at <= attempt.ended + 1:
                 continue
-            if not event.text.startswith(head):
-                continue
             for copy in letters:
-                sender = copy.sender or "<>"
+                heads = (
+                    f"{letter.sender or '<>'} as {copy.sender or '<>'} to ",
+                    *(f"a report to {name} to " for name in letter.recipients if not letter.sender),
+                )
+                head = next((one for one in heads if event.text.startswith(one)), "")
                 if (
-                    not copy.came_of
+                    head
+                    and not copy.came_of
                     and copy.id != letter.id
-                    and copy.recipients
                     and attempt.at - 2 <= copy.came <= event.at + 5
-                    and event.text.startswith(f"{sender} to ", len(head))
-                    and any(name in event.text.split(" to ", 1)[-1].split(", ") for name in copy.recipients)
+                    and any(name in event.text[len(head) :].split(", ") for name in copy.recipients)
                 ):
                     copy.came_of = letter.id
                     found.append(copy.id)
@@ -236,18 +281,19 @@ def _reports(one: Letter, address: str, at: float) -> bool:
     return (
         not one.came_of
         and one.sender == ""
-        and one.client in ("127.0.0.1", "")
+        and one.client in HERE
         and int(at) <= one.moment <= at + _NEAR
         and any(same(name, address) for name in one.recipients)
     )
 
 
 def _text(value: object) -> str:
-    return decoded(value) if isinstance(value, str) and value.isascii() else "" if value is None else _shown(value)
+    """What is JSON came of bytes that need not have been a text."""
+    return "" if value is None else "".join(one if one.isprintable() else "?" for one in str(value))
 
 
-def _shown(value: object) -> str:
-    return "".join(one if one.isprintable() else "?" for one in str(value))
+def _texts(value: object) -> list[str]:
+    return [_text(one) for one in value] if isinstance(value, list) else []
 
 
 # In words.
@@ -274,40 +320,64 @@ def how(letter: Letter) -> str:
     if source.endswith("dsn"):
         return "made here, a report about another message"
     if letter.client.startswith(_FETCHED):
-        return "fetched by fetchmail from a mailbox elsewhere"
-    if letter.client in ("", "127.0.0.1", "::1"):
+        return f"fetched by fetchmail from {letter.mailbox or 'a mailbox elsewhere'}"
+    if letter.client in HERE:
         return "from a program of this host" if letter.client else "from where is not known"
     login = f", logged in as {letter.login}" if letter.login else ""
-    return f"from {letter.client}, which calls itself {letter.helo or 'nothing that is known'}{login}"
+    tls = f", over {letter.named['tls']}" if letter.named.get("tls") else ", without TLS" if letter.named else ""
+    port = f", to {letter.listener}" if letter.listener else ""
+    return f"from {letter.client}, which calls itself {letter.helo or 'nothing that is known'}{port}{tls}{login}"
 
 
 def verdict(letter: Letter, one: Recipient) -> str:
     """What became of it for one recipient."""
-    tries = len(one.attempts)
     last = one.attempts[-1] if one.attempts else Attempt(0)
-    took = f", {lasted(last.ended - letter.came)} after it came" if letter.came else ""
+    if not one.attempts:
+        return "is in the queue and was not tried yet, as far as the journal goes"
+    if not last.outcome:
+        before = len(one.attempts) - 1
+        since = clock(last.at)
+        return f"is being tried again since {since}, after {_tries(before)}" if before else f"in delivery since {since}"
+    return _ENDED[last.outcome](letter, one, last)
+
+
+def _took(letter: Letter, last: Attempt) -> str:
+    return f"{clock(last.ended)}{f', {lasted(last.ended - letter.came)} after it came' if letter.came else ''}"
+
+
+def _delivered(letter: Letter, one: Recipient, last: Attempt) -> str:
+    program = one.address.partition("-")[0].lower() in _PROGRAMS
+    where = "handed to the program of" if program else "delivered to the mailbox of"
+    onward = f"; passed on by the forwarding service, where it became {', '.join(one.became)}" if one.became else ""
+    return f"{where} {one.address} at {_took(letter, last)}{onward}"
+
+
+def _passed(letter: Letter, _one: Recipient, last: Attempt) -> str:
+    told = _TOLD.search(last.said)
     said = f": {last.said}" if last.said else ""
-    if one.became:
-        return f"passed on by the forwarding service at {clock(last.ended)}; it became {', '.join(one.became)}"
-    if one.state == "delivered" and last.outcome:
-        where = "handed to the program of" if one.address.startswith("forward-") else "delivered to the mailbox of"
-        return f"{where} {one.address} at {clock(last.ended)}{took}"
-    if one.state == "passed" and last.outcome:
-        told = _TOLD.search(last.said)
-        return f"{last.peer} took it at {clock(last.ended)}{took}{said}" + (f"; it is {told[0]} there" if told else "")
-    if one.state == "refused" and last.outcome:
-        report = f"; report {', '.join(letter.reports)} went to the sender" if letter.reports else ""
-        return f"given up at {clock(last.ended)}{took}{said}{report}"
-    if one.state == "waiting":
-        heard = next(attempt for attempt in reversed(one.attempts) if attempt.outcome)
-        who = f"{heard.host} answered " if heard.host and heard.said[:3].isdigit() else ""
-        following = f"next at {clock(one.waits_until)}" if one.waits_until else "when it is tried next is not known"
-        count = "1 try" if tries == 1 else f"{tries} tries"
-        reason = heard.said or "no reason is known"
-        return f"still waits: {who}{reason}; {count}, the last at {clock(heard.ended)}; {following}"
-    if tries:
-        return f"is being delivered since {clock(last.at)}"
-    return "is in the queue and was not tried yet, as far as the journal goes"
+    return f"{last.peer} took it at {_took(letter, last)}{said}" + (f"; it is {told[0]} there" if told else "")
+
+
+def _given_up(letter: Letter, _one: Recipient, last: Attempt) -> str:
+    report = f"; report {', '.join(letter.reports)} went to the sender" if letter.reports else ""
+    return f"given up at {_took(letter, last)}: {last.said or 'no reason is known'}{report}"
+
+
+def _waits(letter: Letter, one: Recipient, last: Attempt) -> str:
+    who = f"{last.host} answered " if last.host and last.said[:3].isdigit() else ""
+    said = f"{who}{last.said or 'no reason is known'}; {_tries(len(one.attempts))}, the last at {clock(last.ended)}"
+    if letter.queued is False:
+        # Somebody took it out, or the journal lost a line.
+        return f"waited, and is not in the queue any more: {said}"
+    following = f"next at {clock(one.waits_until)}" if one.waits_until else "when it is tried next is not known"
+    return f"still waits: {said}; {following}"
+
+
+_ENDED = {"delivered": _delivered, "passed": _passed, "refused": _given_up, "waiting": _waits}
+
+
+def _tries(number: int) -> str:
+    return "1 try" if number == 1 else f"{number} tries"
 
 
 def refusal(letter: Letter) -> str:
@@ -326,7 +396,7 @@ def _filters(letter: Letter) -> Iterator[tuple[str, str]]:
 
 def as_data(letter: Letter) -> dict[str, Any]:
     """A message for programs."""
-    given = [_text(one) for one in letter.judged.get("to", [])] if letter.refused else []
+    given = _texts(letter.judged.get("to")) if letter.refused else []
     rows = [
         {
             "address": one.address,
@@ -334,7 +404,7 @@ def as_data(letter: Letter) -> dict[str, Any]:
             "verdict": verdict(letter, one),
             "next": one.waits_until,
             "became": one.became,
-            "attempts": [vars(attempt) for attempt in one.attempts],
+            "attempts": [dict(vars(attempt)) for attempt in one.attempts],
         }
         for one in letter.recipients.values()
     ]
@@ -347,11 +417,16 @@ def as_data(letter: Letter) -> dict[str, Any]:
         "came": letter.came or float(letter.moment),
         "how": how(letter),
         "sender": letter.sender,
-        "written": [_text(one) for one in letter.judged.get("written", [])],
+        "message_id": letter.message_id,
+        "header_from": _texts(letter.named.get("from")),
+        "header_to": _texts(letter.named.get("to")),
+        "written": _texts(letter.judged.get("written")),
         "client": letter.client,
         "helo": letter.helo,
         "login": letter.login,
         "listener": letter.listener,
+        "tls": _text(letter.named.get("tls")),
+        "mailbox": letter.mailbox,
         "size": letter.judged.get("size", 0),
         "filters": dict(_filters(letter)),
         "filtered": bool(letter.judged),
@@ -382,11 +457,17 @@ def as_text(found: dict[str, Any]) -> str:
     lines: list[str] = []
     for one in found["messages"]:
         lines.append(f"{clock(one['came'])}  {one['id']}  from {one['sender'] or '<>'}")
-        lines.append(f"    came    {one['how']}{', to ' + one['listener'] if one['listener'] else ''}")
+        if one["message_id"]:
+            author = ", ".join(one["header_from"]) or "nobody"
+            lines.append(f"    names   {one['message_id']} from {author}, by its header")
+        lines.append(f"    came    {one['how']}")
         if one["written"]:
             lines.append(f"    to      {', '.join(one['written'])}, as was written")
         if one["filters"]:
-            lines.append(f"    filters {json.dumps(one['filters'], ensure_ascii=False)[1:-1]}")
+            told = [f"{name} {said}" for name, said in one["filters"].items() if said != "pass"]
+            silent = len(one["filters"]) - len(told)
+            told += [f"{silent} let it pass"] if silent else []
+            lines.append(f"    filters {'; '.join(told)}")
         elif not one["filtered"]:
             lines.append("    filters nothing is known of them")
         for row in one["recipients"]:
