@@ -44,7 +44,8 @@ def _of_host(host: Host, limits: Limits, now: float) -> Iterator[Need]:
     watched = [one for one in report.get("findings") or [] if str(one.get("state")) in STATES]
     for one in watched:
         yield _need(name, str(one["state"]), str(one["part"]), str(one["subject"]), str(one["said"]))
-    known = {one["part"] for one in report.get("findings") or []}
+    parts = {str(one["part"]) for one in report.get("findings") or []}
+    known = {rule for part in parts for rule in _WATCHED.get(part, ())}
     for part, look in _RULES.items():
         # Once is enough.
         if part not in known:
@@ -167,6 +168,9 @@ _RULES = {
     "places": _places,
     "journal": _journal,
 }
+
+# What a part of the watch looks at, too.
+_WATCHED = {"host": ("units", "certificates", "queue", "backup", "fetched", "lists", "places")}
 
 
 def span(seconds: float) -> str:

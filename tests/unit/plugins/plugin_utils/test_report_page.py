@@ -274,7 +274,7 @@ def test_what_the_watch_looks_at_is_said_once():
     report = {
         **WELL,
         "queue": {"messages": 500, "oldest": 1},
-        "findings": [{"part": "queue", "subject": "age", "state": "soon", "said": "x"}],
+        "findings": [{"part": "host", "subject": "messages in the queue", "state": "soon", "said": "x"}],
     }
     assert len(needs([host(report=report)], Limits(), NOW)) == 1
 
