@@ -9,9 +9,10 @@ names they come up with, memory stays what it is.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._watch._trace_journal import Line
@@ -71,7 +72,7 @@ class Tally:
     def __init__(self, since: float, until: float, slots: int, relays: Sequence[str] = ()) -> None:
         self._since, self._until, self._slots = since, until, slots
         self._width = (until - since) / slots
-        self._relays = [ipaddress.ip_network(one, strict=False) for one in relays]
+        self._relays = list(_networks(relays))
         self._lines = self._first = 0
         self._incoming = {name: [0] * slots for name in INCOMING}
         self._refusals = [0] * slots
@@ -212,6 +213,13 @@ class Tally:
             known = _TLS_VERSION.fullmatch(version)
             version = f"{known[1]} {known[2]}" if known else "other" if version else "none"
             self._tls[version] = self._tls.get(version, 0) + 1
+
+
+def _networks(given: Iterable[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for one in given:
+        # smtpaccess has prefixes of addresses, too. Who matches one of those alone is of the world here.
+        with contextlib.suppress(ValueError):
+            yield ipaddress.ip_network(one, strict=False)
 
 
 def count(lines: Iterable[Line], tally: Tally, most: int) -> bool:
