@@ -150,12 +150,12 @@ class Bring:
         if os.path.isdir(self.settings.mail_root) and _manifest.has_messages(self.settings.mail_root):
             raise BringError(
                 f"{self.settings.mail_root} has mail already. A restore is for an empty host. To put that mail aside "
-                f"and restore all the same, write: -e restore_over={self.settings.host}"
+                f"and restore all the same, write: -e backup_restore_over={self.settings.host}"
             )
         if self.settings.courier and _queue.alive(self.settings.courier):
             raise BringError(
                 "Courier has messages in its queue already. To restore all the same, write: "
-                f"-e restore_over={self.settings.host}"
+                f"-e backup_restore_over={self.settings.host}"
             )
 
     def _fetch(self, snapshot: str) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def test_two_at_once_are_one_too_many(host):
 
 def test_a_host_that_has_mail_is_left_alone(host):
     host.take().run()
-    with pytest.raises(BringError, match=r"has mail already.*restore_over=mx1.example.com"):
+    with pytest.raises(BringError, match=r"has mail already.*backup_restore_over=mx1.example.com"):
         host.bring().look()
 
 
