@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import json
 import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -150,12 +150,12 @@ class Copies:
         self.there = True
 
     def _backup(self, arguments):
-        excluded = [one.partition("=")[2] for one in arguments if one.startswith("--exclude=")]
+        excluded = [_pattern(one.partition("=")[2]) for one in arguments if one.startswith("--exclude=")]
         files = {}
         for place in arguments[arguments.index("--") + 1 :]:
             for path in [Path(place), *Path(place).rglob("*")]:
                 below = [str(path), *map(str, path.parents)]
-                if any(fnmatch.fnmatch(one, pattern.replace("**/", "*")) for one in below for pattern in excluded):
+                if any(pattern.fullmatch(one) for one in below for pattern in excluded):
                     continue
                 is_plain = path.is_file() and not path.is_symlink()
                 files[str(path)] = (
@@ -196,3 +196,9 @@ class Copies:
 
     def _files(self, snapshot):
         return next(one["files"] for one in self.kept if one["id"] == snapshot)
+
+
+def _pattern(text):
+    """What restic excludes by a pattern with an absolute path."""
+    parts = {"**/": "(.*/)?", "*": "[^/]*"}
+    return re.compile(re.sub(r"\*\*/|\*|[^*]+", lambda found: parts.get(found[0], re.escape(found[0])), text))

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from . import _manifest, _queue
 from ._configuration import STATE, Settings
-from ._restic import Restic, ResticError
+from ._restic import NoRepositoryError, Restic, ResticError
 from ._take import ASIDE, FORMAT, account_names, as_user
 
 _MIB = 1 << 20
@@ -62,9 +62,10 @@ class Bring:
         """Refuse what must not be, and say what would be restored."""
         if not over:
             self._refuse_mail()
-        if not self.restic.exists():
-            raise BringError(f"there is no repository at {self.restic.target}; look at mail_backup.repository")
-        found = self.restic.snapshots(self.settings.host)
+        try:
+            found = self.restic.snapshots(self.settings.host)
+        except NoRepositoryError as error:
+            raise BringError(f"{error}; look at mail_backup.repository") from error
         if not found:
             raise BringError(
                 f"{self.restic.target} has no finished backup of {self.settings.host}. backup_host is the name that "
@@ -121,23 +122,24 @@ class Bring:
         bayes = self._bayes(manifest)
         queue = _queue.identities(f"{self.stage}/queue")
         given = self._give(manifest, hold=hold)
-        difference = _manifest.compare(
-            _manifest.read(f"{self.stage}/messages.tsv"), _manifest.messages(self.settings.mail_root, skip=ASIDE)
-        )
+        wanted = manifest["messages"]
+        rows = [_row("messages, as they were placed", wanted, [])]
         # Where people are back, they have read and sorted some by now. All was compared before it came into its place.
-        moved = difference.moved if hold else []
-        lost = [*difference.missing, *difference.changed] if hold else []
-        unheld = self._lost(queue) if hold else []
-        rows = [
-            _row("messages", manifest["messages"], lost),
-            _row("flags and folders", manifest["messages"], moved),
+        if hold:
+            found = _manifest.messages(self.settings.mail_root, skip=ASIDE)
+            difference = _manifest.compare(_manifest.read(f"{self.stage}/messages.tsv"), found)
+            rows = [
+                _row("messages", wanted, [*difference.missing, *difference.changed]),
+                _row("flags and folders", wanted, difference.moved),
+            ]
+        rows += [
             self._compare_files(),
             self._compare_databases(manifest),
-            _row("queue", len(queue), unheld),
+            _row("queue", len(queue), self._lost(queue) if hold else []),
             _row("accounts", len(manifest["names"]), sorted(set(manifest["names"]) - set(known()))),
             _row("Bayes", int(bool(manifest["bayes"])), [bayes] if bayes not in ("", "learned") else []),
         ]
-        return {"rows": rows, "given": given, "more": difference.more, "proved": all(row["is_equal"] for row in rows)}
+        return {"rows": rows, "given": given, "proved": all(row["is_equal"] for row in rows)}
 
     def clear(self) -> bool:
         """Remove the copy, once everything is where it belongs."""
@@ -188,7 +190,14 @@ class Bring:
         return found
 
     def _people(self, owners: Mapping[str, Any]) -> list[str]:
-        """Users and groups that own something, as packages would make them. Those that are here keep their numbers."""
+        """Users and groups that own something, as packages would make them. Those that are here keep their numbers.
+
+        The owner of the mailboxes is here already: the inventory has his number.
+        """
+        if os.geteuid() == 0 and not _has(pwd.getpwnam, self.settings.mail_user):
+            raise BringError(
+                f"there is no user {self.settings.mail_user} yet; run courier.mail.restore, which makes it"
+            )
         made: list[str] = []
         if os.geteuid() != 0:
             return made

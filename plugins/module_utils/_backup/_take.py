@@ -260,7 +260,8 @@ class Take:
 
     def _excluded(self) -> list[str]:
         root = self.settings.mail_root
-        patterns = [f"{root}/**/tmp/*", *(f"{root}/{name}" for name in ASIDE)]
+        # Of a Maildir and of its folders; somebody may be called tmp.
+        patterns = [f"{root}/**/Maildir/tmp/*", f"{root}/**/.*/tmp/*", *(f"{root}/{name}" for name in ASIDE)]
         patterns += [path + tail for path in self._databases() for tail in _SQLITE_TAILS]
         return [f"--exclude={pattern}" for pattern in patterns]
 

@@ -6,11 +6,9 @@ import subprocess
 
 import pytest
 
-from plugins.module_utils._backup import _state
 from plugins.module_utils._backup._bring import BringError
 from plugins.module_utils._backup._configuration import Settings
 from plugins.module_utils._backup._restic import UNFINISHED, NoRepositoryError, Restic, ResticError, _ssh
-from plugins.module_utils._backup._take import TakeError
 from tests.unit.backed_up import needs_restic
 
 # What restic 0.14 and 0.18 say, and what a postmaster is told.
@@ -105,6 +103,9 @@ def test_a_whole_round(host):
     with pytest.raises(BringError, match="no finished backup of mx1"):
         host.bring().look(over=True)
 
+    # Somebody called tmp is somebody.
+    host.letter("6.M6.mx1:2,", home="example.com/tmp")
+    (host.root / "example.com/tmp/Maildir/tmp/half").write_text("half a mess")
     old = host.root / "example.com/alice/Maildir/cur/1.M1P1.mx1:2,S"
     happened = []
     state = host.take(lambda: happened or happened.append(old.rename(f"{old}T"))).run()
@@ -118,12 +119,10 @@ def test_a_whole_round(host):
     result = host.bring().finish(hold=True, known=list)
     assert result["proved"], result["rows"]
     assert host.files() == before
+    assert "example.com/tmp/Maildir/cur/6.M6.mx1:2," in before
+    assert not list(host.root.rglob("half"))
     assert (host.keys / "current").read_text() == "a key"
 
     damage(host, "data")
-    known = _state.read(str(host.state))
-    known.checked = 0
-    _state.write(known, str(host.state))
-    with pytest.raises(TakeError, match=r"is damaged: .*A damaged repository"):
-        host.take().run()
-    assert "is damaged" in _state.read(str(host.state)).error
+    with pytest.raises(ResticError, match=r"is damaged: .*A damaged repository"):
+        host.take().check(state)

@@ -223,3 +223,28 @@ def test_where_there_never_was_a_repository_one_is_made(host):
     host.copies.there = False
     assert host.take().prepare()
     assert not host.take().prepare()
+
+
+def test_a_failure_is_in_the_state_and_the_next_success_takes_it_away(host):
+    host.tell(room=1 << 30)
+    with pytest.raises(TakeError):
+        host.take().run()
+    assert "backup_room" in _state.read(str(host.state)).error
+    host.tell(room=1)
+    host.take().run()
+    known = _state.read(str(host.state))
+    assert (known.error, known.messages) == ("", 3)
+    assert stat.S_IMODE((host.state / "state.json").stat().st_mode) == 0o644
+    assert stat.S_IMODE((host.state / "stage").stat().st_mode) == 0o700
+    # It has databases and the queue in clear.
+    assert list((host.state / "stage").iterdir()) == []
+
+
+def test_mail_of_somebody_called_tmp_is_mail(host):
+    host.letter("6.M6.mx1:2,", home="example.com/tmp")
+    (host.root / "example.com/tmp/Maildir/tmp/half").write_text("half a mess")
+    assert host.take().run().messages == 4
+    host.lose()
+    assert restored(host)["proved"]
+    assert "example.com/tmp/Maildir/cur/6.M6.mx1:2," in host.files()
+    assert not (host.root / "example.com/tmp/Maildir/tmp/half").exists()
