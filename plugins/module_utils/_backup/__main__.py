@@ -30,7 +30,6 @@ USAGE = 64  # sysexits.h
 
 def main(arguments: Sequence[str] | None = None, directory: str = DIRECTORY, state: str = STATE) -> int:
     """Run a command. Returns its exit code."""
-    os.umask(0o077)
     given = list(sys.argv[1:] if arguments is None else arguments)
     word = given[0] if given else ""
     if word == "status":
@@ -121,4 +120,5 @@ def _at(moment: float) -> str:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # copies of what others may not read
     raise SystemExit(main())
