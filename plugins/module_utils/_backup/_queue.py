@@ -118,7 +118,7 @@ def give(source: str, courier: str, owner: tuple[int, int], *, hold: bool, witho
             inode = os.fstat(stream.fileno()).st_ino
             stream.write(_control(text, inode, hold=hold))
         for path in (f"{directory}/D{name}", hidden):
-            os.chmod(path, 0o640)
+            os.chmod(path, 0o660)
             os.chown(path, *owner)
         os.rename(hidden, f"{directory}/C{name}")
         given.append(number)
