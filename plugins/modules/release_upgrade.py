@@ -187,8 +187,8 @@ SPEC: dict[str, Any] = {
     "directory": {"type": "path", "default": "/var/lib/courier-mail-upgrade"},
 }
 
-ETC_APT = Path("/etc/apt")
-ETC_COURIER = Path("/etc/courier")
+ETC = Path("/etc")
+UNITS = ETC / "systemd/system"
 QUEUE = Path("/var/lib/courier/msgs")
 LISTENER = "courier-mta.service"
 # Files that only the package can give new sections and options, and in which the roles then set values.
@@ -337,7 +337,7 @@ class Upgrade:
         stage = self.state.get("stage")
         if stage in ("begun", "upgraded"):
             return str(stage)
-        release = Path("/etc/debian_version").read_text().strip()
+        release = (ETC / "debian_version").read_text().strip()
         return "before" if release.startswith("12.") else "done"
 
     def _private(self, root: Path, found: Sequence[Target]) -> list[str]:
@@ -347,7 +347,7 @@ class Upgrade:
         copies.mkdir(parents=True, exist_ok=True)
         for path in _sources():
             text = path.read_text(encoding="utf-8", errors="surrogateescape")
-            target = root / "apt" / path.relative_to(ETC_APT)
+            target = root / path.relative_to(ETC)
             target.write_text(rewritten(text, uris), encoding="utf-8", errors="surrogateescape")
         (root / "apt/sources.list").touch()
         return self._options(root)
@@ -368,9 +368,9 @@ class Upgrade:
     def _change_sources(self) -> None:
         replaced = self.directory / "sources"
         for path in _sources():
-            new = (self.directory / "apt" / path.relative_to(ETC_APT)).read_bytes()
+            new = (self.directory / path.relative_to(ETC)).read_bytes()
             if new != path.read_bytes():
-                copy = replaced / path.relative_to(ETC_APT)
+                copy = replaced / path.relative_to(ETC)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, copy)
                 _write(path, new)
@@ -379,11 +379,11 @@ class Upgrade:
         """The packages' texts where roles set values in them, and nothing beside what roles write whole."""
         replaced = self.directory / "courier"
         replaced.mkdir(mode=0o700, exist_ok=True)
-        for path in sorted(ETC_COURIER.rglob("*")):
+        for path in sorted((ETC / "courier").rglob("*")):
             if path.suffix not in LEFT or not path.is_file():
                 continue
             own = path.with_suffix("")
-            if path.suffix == ".dpkg-dist" and own.parent == ETC_COURIER and own.name in TAKEN and own.exists():
+            if path.suffix == ".dpkg-dist" and own.parent == ETC / "courier" and own.name in TAKEN and own.exists():
                 shutil.copy2(own, replaced / own.name)
                 _write(own, path.read_bytes())
             path.unlink()
@@ -407,13 +407,11 @@ class Upgrade:
         shown = self._ask("systemctl", "show", "--property=LoadState", "--value", "--", *doors) if doors else ""
         loads = [line for line in shown.splitlines() if line]
         return [
-            name
-            for name, load in zip(doors, loads, strict=True)
-            if load == "loaded" and not Path("/etc/systemd/system", name).is_file()
+            name for name, load in zip(doors, loads, strict=True) if load == "loaded" and not (UNITS / name).is_file()
         ]
 
     def _open(self) -> bool:
-        masked = [name for name in self.state.get("masked", []) if Path("/etc/systemd/system", name).is_symlink()]
+        masked = [name for name in self.state.get("masked", []) if (UNITS / name).is_symlink()]
         if masked:
             self._ask("systemctl", "unmask", "--", *masked)
         return bool(masked)
@@ -445,8 +443,9 @@ class Upgrade:
         shown = self._ask(
             *("systemctl", "show", "--timestamp=unix", "--property=ActiveEnterTimestamp", "--value", LISTENER)
         )
-        opened = shown.strip().removeprefix("@")
-        return round(float(opened) - self.state["shut"], 1) if opened and "shut" in self.state else self._seconds()
+        opened = shown.strip().removeprefix("@")  # whole seconds, or nothing
+        since = float(opened) - self.state["shut"] if opened and "shut" in self.state else -1.0
+        return round(max(since, 0.0), 1) if since > -1 else self._seconds()
 
     def _found(
         self, before: Sequence[Target], after: Sequence[Target], simulated: Steps, download: int, more: int
@@ -510,20 +509,20 @@ class Upgrade:
 
 
 def _sources() -> Iterator[Path]:
-    main = ETC_APT / "sources.list"
+    main = ETC / "apt/sources.list"
     if main.exists():
         yield main
-    parts = ETC_APT / "sources.list.d"
+    parts = ETC / "apt/sources.list.d"
     if parts.is_dir():
         yield from sorted(path for path in parts.iterdir() if path.suffix in (".list", ".sources"))
 
 
 def _pins() -> Iterator[Path]:
     """Files in which apt is told what to prefer. The one for Horde is ours."""
-    main = ETC_APT / "preferences"
+    main = ETC / "apt/preferences"
     if main.exists():
         yield main
-    parts = ETC_APT / "preferences.d"
+    parts = ETC / "apt/preferences.d"
     if parts.is_dir():
         yield from sorted(path for path in parts.iterdir() if path.name != "courier-mail-horde")
 
@@ -556,7 +555,7 @@ def _queued() -> set[str]:
 
 
 def _differing() -> list[str]:
-    return sorted(str(path) for path in Path("/etc").rglob("*") if path.suffix in (".dpkg-dist", ".ucf-dist"))
+    return sorted(str(path) for path in ETC.rglob("*") if path.suffix in (".dpkg-dist", ".ucf-dist"))
 
 
 def _memory() -> int:
