@@ -144,9 +144,12 @@ shut:
   sample: 312.4
 """
 
+import contextlib
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -191,6 +194,12 @@ ETC = Path("/etc")
 UNITS = ETC / "systemd/system"
 QUEUE = Path("/var/lib/courier/msgs")
 LISTENER = "courier-mta.service"
+LISTENERS = (LISTENER, "courier-msa.service", "courier-mta-ssl.service")
+PROC = Path("/proc")
+# A message that somebody has open: it comes in, or is being delivered.
+OPEN = re.compile(r"/var/lib/courier/(msgs|tmp/\d+)/")
+# Seconds for such.
+PATIENCE = 60.0
 # Files that only the package can give new sections and options, and in which the roles then set values.
 TAKEN = {name for service in SERVICES for name in service}
 # Left by dpkg and ucf. Courier compiles such files along with those they stand beside.
@@ -397,9 +406,31 @@ class Upgrade:
         # Noted first: what is masked must be known to whoever unmasks it.
         masked = sorted({*self.state.get("masked", []), *present})
         self._note(stage=self.stage(), shut=self.state.get("shut", time.time()), masked=masked)
+        self._wait_until_quiet()
         if present:
             self._ask("systemctl", "stop", "--", *present)
             self._ask("systemctl", "mask", "--", *present)
+
+    def _wait_until_quiet(self) -> None:
+        """Let nobody else in, and wait for what is just being taken or delivered.
+
+        Courier's stop is an abort: of what has been delivered and was not noted yet somebody would get a second copy,
+        as of what we have taken and did not say so yet. A listener that is halted leaves its sessions alone.
+        """
+        listeners = [pid for pid in map(self._main_process, LISTENERS) if pid]
+        try:
+            for pid in listeners:
+                os.kill(pid, signal.SIGSTOP)
+            deadline = time.monotonic() + PATIENCE
+            while _is_busy() and time.monotonic() < deadline:
+                time.sleep(0.2)
+        finally:
+            for pid in listeners:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def _main_process(self, unit: str) -> int:
+        return int(self._ask("systemctl", "show", "--property=MainPID", "--value", "--", unit).strip() or 0)
 
     def _present(self) -> list[str]:
         """The doors that this host has. A unit of /etc cannot be masked; ours there stop with the packages'."""
@@ -552,6 +583,14 @@ def _mount(path: str | Path) -> str:
 def _queued() -> set[str]:
     """The control files of the queue. A message that arrives has its last name at once."""
     return {path.name for path in QUEUE.glob("*/C*")} if QUEUE.is_dir() else set()
+
+
+def _is_busy() -> bool:
+    for descriptor in PROC.glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # it has ended, or was closed
+            if OPEN.match(os.readlink(descriptor)):
+                return True
+    return False
 
 
 def _differing() -> list[str]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import stat
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +38,8 @@ case "$name $*" in
   *--print-architecture*) echo amd64 ;;
   *showhold*) cat "{root}/held" 2>/dev/null || true ;;
   *"show --property=LoadState"*) printf 'loaded\n\nloaded\n\nnot-found\n' ;;
+  *MainPID*courier-mta.service) cat "{root}/listener" 2>/dev/null || echo 0 ;;
+  *MainPID*) echo 0 ;;
   *is-enabled*courier-pop*) echo disabled; exit 1 ;;
   *is-enabled*) echo enabled ;;
   *list-unit-files*) echo "courier-mail-deny.timer enabled enabled" ;;
@@ -70,6 +76,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setattr(release_upgrade, "ETC", tmp_path / "etc")
     monkeypatch.setattr(release_upgrade, "UNITS", tmp_path / "etc/systemd/system")
     monkeypatch.setattr(release_upgrade, "QUEUE", tmp_path / "msgs")
+    monkeypatch.setattr(release_upgrade, "PROC", tmp_path / "proc")
     return tmp_path
 
 
@@ -265,3 +272,64 @@ class TestWhatIsCutOff:
         with (root / "unpack").open("a") as script:
             script.write("rm msgs/0/C1\n")
         assert "1 messages are no longer in the queue: C1" in run("packages")["msg"]
+
+
+class TestQuiet:
+    """What is just coming in or going out is waited for, while nobody else gets in."""
+
+    @pytest.fixture
+    def listener(self, root):
+        with subprocess.Popen(["sleep", "60"]) as process:
+            (root / "listener").write_text(f"{process.pid}\n")
+            yield process
+            process.kill()
+
+    @pytest.fixture
+    def opened(self, root):
+        descriptors = root / "proc/7/fd"
+        descriptors.mkdir(parents=True)
+
+        def opened(path):
+            (descriptors / "5").symlink_to(path)
+
+        return opened
+
+    def halted(self, process):
+        """Whether it is halted, or is at once."""
+        told = Path("/proc") / str(process.pid) / "stat"
+        deadline = time.monotonic() + 5
+        while (state := told.read_text().rpartition(")")[2].split()[0]) != "T" and time.monotonic() < deadline:
+            select.select([], [], [], 0.01)
+        return state == "T"
+
+    @pytest.mark.parametrize("path", ["/var/lib/courier/msgs/0/D12", "/var/lib/courier/tmp/179569/12.mx1"])
+    def test_an_open_message_is_waited_for(self, run, root, opened, listener, monkeypatch, path):
+        opened(path)
+        seen = []
+
+        def sleep(_seconds):
+            seen.append(self.halted(listener))
+            if len(seen) == 2:
+                (root / "proc/7/fd/5").unlink()
+
+        monkeypatch.setattr("time.sleep", sleep)
+        run("fetch")
+        run("packages")
+        assert seen == [True, True]
+        assert (Path("/proc") / str(listener.pid) / "stat").read_text().rpartition(")")[2].split()[0] != "T"
+        assert calls(root, "systemctl stop -- courier-mta")
+
+    @pytest.mark.parametrize(
+        "path", ["/var/lib/courier/tmp/trigger", "/var/lib/courier/tmp/courierd.lock", "/dev/null"]
+    )
+    def test_what_is_always_open_is_not(self, run, opened, monkeypatch, path):
+        opened(path)
+        monkeypatch.setattr("time.sleep", pytest.fail)
+        run("fetch")
+        assert run("packages")["stage"] == "upgraded"
+
+    def test_patience_ends(self, run, root, opened, monkeypatch):
+        opened("/var/lib/courier/msgs/0/D12")
+        monkeypatch.setattr(release_upgrade, "PATIENCE", 0.3)
+        run("fetch")
+        assert run("packages")["stage"] == "upgraded"
