@@ -23,7 +23,8 @@ options:
         first those that need no new ones. Of Courier's own configuration files it takes the packages' new texts;
         everywhere else the host's files stay.
       - V(open) lets the units of O(doors) start again, and starts none.
-      - V(finish) says how long the doors were shut, and removes what is not needed any more.
+      - V(finish) starts what is left of O(stopped), says how long the doors were shut, and removes what is not needed any
+        more.
     type: str
     choices: [look, fetch, leave, packages, open, finish]
     required: true
@@ -331,6 +332,7 @@ class Upgrade:
         shut = self._seconds_until_open()
         for name in ("apt", "archives", "lists"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
+        self._start_stopped()
         self._note(stage="done", shut_seconds=shut)
         failed = self._ask("systemctl", "list-units", "--failed", "--plain", "--no-legend")
         return {
@@ -448,7 +450,7 @@ class Upgrade:
         return bool(masked)
 
     def _start(self) -> None:
-        """Start what starts at boot."""
+        """Start the doors that open at boot."""
         if "shut" not in self.state:
             return
         enabled = [
@@ -458,13 +460,17 @@ class Upgrade:
         ]
         if enabled:
             self._ask("systemctl", "start", "--", *enabled)
-        timers = self._ask("systemctl", "list-unit-files", "--state=enabled", "--no-legend", "--", *self._patterns())
-        started = [line.split()[0] for line in timers.splitlines() if line.strip()]
-        if started:
-            self._ask("systemctl", "start", "--", *started)
+        self._start_stopped()
 
-    def _patterns(self) -> list[str]:
-        return list(self.module.params["stopped"]) or ["courier-none.timer"]
+    def _start_stopped(self) -> None:
+        """Start what else was stopped and starts at boot."""
+        patterns = self.module.params["stopped"]
+        if not patterns:
+            return
+        listed = self._ask("systemctl", "list-unit-files", "--state=enabled", "--no-legend", "--", *patterns)
+        names = [line.split()[0] for line in listed.splitlines() if line.strip()]
+        if names:
+            self._ask("systemctl", "start", "--", *names)
 
     def _seconds(self) -> float:
         return round(time.time() - self.state["shut"], 1) if "shut" in self.state else 0.0

@@ -20,7 +20,9 @@ def daemons():
     return [
         path
         for path in UNITS
-        if "Type=oneshot" not in path.read_text() and path.name not in WATCHERS and "Accept" not in path.read_text()
+        if "Type=oneshot" not in path.read_text()
+        and path.name not in WATCHERS
+        and "StandardInput=socket" not in path.read_text()
     ]
 
 

@@ -232,6 +232,7 @@ class TestPackages:
         assert (answer["stage"], answer["failed_units"]) == ("done", ["apt-news.service"])
         assert 0 <= answer["shut"] < 60
         assert not (root / "upgrade/archives").exists()
+        assert "systemctl start -- courier-mail-deny.timer" in calls(root)
         assert run("finish")["changed"] is False
 
 
