@@ -23,8 +23,7 @@ options:
         first those that need no new ones. Of Courier's own configuration files it takes the packages' new texts;
         everywhere else the host's files stay.
       - V(open) lets the units of O(doors) start again, and starts none.
-      - V(finish) starts what is left of O(stopped), says how long the doors were shut, and removes what is not needed any
-        more.
+      - V(finish) starts what else was stopped, says how long the doors were shut, and removes what is needed no more.
     type: str
     choices: [look, fetch, leave, packages, open, finish]
     required: true
@@ -283,7 +282,7 @@ class Upgrade:
         if self.stage() in ("begun", "upgraded"):
             return {"changed": False}
         self._open()
-        self._start()
+        self._start(self.state.get("ran", []))
         shutil.rmtree(self.directory, ignore_errors=True)
         return {"changed": True}
 
@@ -332,7 +331,7 @@ class Upgrade:
         shut = self._seconds_until_open()
         for name in ("apt", "archives", "lists"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
-        self._start_stopped()
+        self._start([name for name in self.state.get("ran", []) if name not in self.module.params["doors"]])
         self._note(stage="done", shut_seconds=shut)
         failed = self._ask("systemctl", "list-units", "--failed", "--plain", "--no-legend")
         return {
@@ -401,13 +400,14 @@ class Upgrade:
 
     def _shut(self) -> None:
         params = self.module.params
+        present = self._present()
+        # Noted first: what is stopped and masked must be known to whoever starts it again.
+        masked = sorted({*self.state.get("masked", []), *present})
+        ran = self.state.get("ran") or self._running()
+        self._note(stage=self.stage(), shut=self.state.get("shut", time.time()), masked=masked, ran=ran)
         # What starts others goes first: a timer that rings now would find half a Python.
         if params["stopped"]:
             self._ask("systemctl", "stop", "--", *params["stopped"])
-        present = self._present()
-        # Noted first: what is masked must be known to whoever unmasks it.
-        masked = sorted({*self.state.get("masked", []), *present})
-        self._note(stage=self.stage(), shut=self.state.get("shut", time.time()), masked=masked)
         self._wait_until_quiet()
         if present:
             self._ask("systemctl", "stop", "--", *present)
@@ -449,28 +449,17 @@ class Upgrade:
             self._ask("systemctl", "unmask", "--", *masked)
         return bool(masked)
 
-    def _start(self) -> None:
-        """Start the doors that open at boot."""
-        if "shut" not in self.state:
-            return
-        enabled = [
-            name
-            for name in self.module.params["doors"]
-            if self._ask("systemctl", "is-enabled", "--", name, fails=True).strip() == "enabled"
-        ]
-        if enabled:
-            self._ask("systemctl", "start", "--", *enabled)
-        self._start_stopped()
+    def _running(self) -> list[str]:
+        """What of the doors, and of what else is stopped, runs."""
+        params = self.module.params
+        names = [*params["doors"], *params["stopped"]]
+        shown = self._ask("systemctl", "list-units", "--state=active", "--plain", "--no-legend", "--", *names)
+        return [line.split()[0] for line in shown.splitlines() if line.strip()] if names else []
 
-    def _start_stopped(self) -> None:
-        """Start what else was stopped and starts at boot."""
-        patterns = self.module.params["stopped"]
-        if not patterns:
-            return
-        listed = self._ask("systemctl", "list-unit-files", "--state=enabled", "--no-legend", "--", *patterns)
-        names = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    def _start(self, names: Sequence[str]) -> None:
+        """Start what ran. What is not there any more, or cannot start now, the roles see to."""
         if names:
-            self._ask("systemctl", "start", "--", *names)
+            self._ask("systemctl", "start", "--", *names, fails=True)
 
     def _seconds(self) -> float:
         return round(time.time() - self.state["shut"], 1) if "shut" in self.state else 0.0
