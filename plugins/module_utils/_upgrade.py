@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 OLD, NEW = "bookworm", "trixie"
+# Until this one, a server of SSH that is upgraded lets nobody in any more.
+SSH = "1:9.2p1-2+deb12u7"
 # Architectures of Debian 12 for which there is no Debian 13, or none that runs by itself.
 LEFT_BEHIND = ("armel", "i386", "mips64el", "mipsel")
 
@@ -80,6 +82,7 @@ class Found(NamedTuple):
     steps: Steps
     spaces: Sequence[Space]
     pending: int  # updates of the old release
+    old_ssh: bool  # older than SSH above
     held: Sequence[str]
     pins: Sequence[str]
     broken: str  # what dpkg --audit says
@@ -147,6 +150,8 @@ def _of_packages(found: Found, limits: Limits) -> Iterable[str]:
         yield f"packages are half installed: {_short(found.broken)}; finish them with: dpkg --configure -a"
     if found.pending:
         yield f"{found.pending} updates of Debian 12 wait; install them: apt-get update && apt-get full-upgrade"
+    if found.old_ssh:
+        yield f"openssh-server is older than {SSH}, and would let nobody in if this is cut off; upgrade it first"
     held = [name for name in found.held if name not in limits.kept]
     if held:
         yield f"packages are held: {', '.join(held)}; release them (apt-mark unhold), or name them in upgrade_kept"

@@ -161,6 +161,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.settings import SERVICES
 from ..module_utils._upgrade import (
+    SSH,
     TARGET_FORMAT,
     Found,
     Limits,
@@ -492,6 +493,7 @@ class Upgrade:
             steps=simulated,
             spaces=together(wants, free),
             pending=len(steps(self._ask("apt-get", "--simulate", "full-upgrade")).upgraded),
+            old_ssh=self._is_older("openssh-server", SSH),
             held=self._ask("apt-mark", "showhold").split(),
             pins=[str(path) for path in _pins()],
             broken=self._ask("dpkg", "--audit").strip(),
@@ -500,6 +502,11 @@ class Upgrade:
             clock=time.time() - params["now"] if params["now"] else 0.0,
             backup=_backup_age(Path(params["backup_state"])),
         )
+
+    def _is_older(self, package: str, version: str) -> bool:
+        installed = self._ask("dpkg-query", "--show", "--showformat=${Version}", package, fails=True).strip()
+        compare = ["dpkg", "--compare-versions", installed, "lt", version]
+        return bool(installed) and self.module.run_command(compare)[0] == 0
 
     def _note(self, **state: Any) -> None:
         self.directory.mkdir(mode=0o755, exist_ok=True)

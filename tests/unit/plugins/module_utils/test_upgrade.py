@@ -132,6 +132,7 @@ WELL = Found(
     steps=Steps(["courier-mta"], ["php8.4-cli"], ["php8.2-fpm"]),
     spaces=[Space("/", 700 * MB, 701 * MB)],
     pending=0,
+    old_ssh=False,
     held=[],
     pins=[],
     broken="",
@@ -151,6 +152,10 @@ REFUSED = {
         "finish them with: dpkg --configure -a",
     ),
     "pending": ({"pending": 3}, "3 updates of Debian 12 wait; install them: apt-get update && apt-get full-upgrade"),
+    "old SSH": (
+        {"old_ssh": True},
+        "openssh-server is older than 1:9.2p1-2+deb12u7, and would let nobody in if this is cut off; upgrade it first",
+    ),
     "held": (
         {"held": ["nginx"]},
         "packages are held: nginx; release them (apt-mark unhold), or name them in upgrade_kept",

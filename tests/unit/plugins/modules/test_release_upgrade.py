@@ -36,6 +36,8 @@ case "$name $*" in
     [ ! -e "{root}/apt-fails" ] || {{ echo "E: a package did not like it"; exit 100; }}
     sh "{root}/unpack" ;;
   *--print-architecture*) echo amd64 ;;
+  dpkg-query*) cat "{root}/ssh" 2>/dev/null || exit 1 ;;
+  *--compare-versions*) exec /usr/bin/dpkg "$@" ;;
   *showhold*) cat "{root}/held" 2>/dev/null || true ;;
   *"show --property=LoadState"*) printf 'loaded\n\nloaded\n\nnot-found\n' ;;
   *MainPID*courier-mta.service) cat "{root}/listener" 2>/dev/null || echo 0 ;;
@@ -66,7 +68,7 @@ def root(tmp_path, monkeypatch):
     (tmp_path / "msgs/0/C1").touch()
     (tmp_path / "unpack").write_text(UNPACK.format(root=tmp_path))
     answers = {"old": TARGETS.format(codename="bookworm"), "new": TARGETS.format(codename="trixie")}
-    for name in ("apt-get", "apt-mark", "dpkg", "systemctl"):
+    for name in ("apt-get", "apt-mark", "dpkg", "dpkg-query", "systemctl"):
         program = tmp_path / "bin" / name
         program.write_text(PROGRAM.format(root=tmp_path, **answers))
         program.chmod(0o755)
@@ -115,6 +117,13 @@ class TestLook:
         (root / "held").write_text("nginx\n")
         (refusal,) = run("look")["refusals"]
         assert refusal.startswith("packages are held: nginx;")
+
+    @pytest.mark.parametrize(
+        ("version", "refused"), [("1:9.2p1-2+deb12u6", 1), ("1:9.2p1-2+deb12u7", 0), ("1:10.0p1-7", 0)]
+    )
+    def test_refuses_a_server_of_ssh_that_lets_nobody_in(self, run, root, version, refused):
+        (root / "ssh").write_text(version)
+        assert len(run("look")["refusals"]) == refused
 
     def test_refuses_a_host_without_a_backup(self, run):
         (refusal,) = run("look", backup_hours=24, backup_state="/nonexistent")["refusals"]
