@@ -12,7 +12,7 @@ version_added: 0.2.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Makes a drop-in for each unit, as M(courier.mail.files) takes them. With it systemd starts the unit again whenever
-    it has ended without being told to, and never gives up.
+    it has ended without being told to, and never gives up. When the host goes down, the unit stops before the network.
 positional: _input
 options:
   _input:
@@ -61,7 +61,7 @@ def restarts(units: Mapping[str, int], mounts: Sequence[str] = ()) -> dict[str, 
 def _text(seconds: int, mounts: Sequence[str]) -> str:
     needs = f"RequiresMountsFor={' '.join(mounts)}\n" if mounts else ""
     return (
-        f"# Written by Ansible (role mailhost).\n[Unit]\nStartLimitIntervalSec=0\n{needs}\n"
+        f"# Written by Ansible (role mailhost).\n[Unit]\nAfter=network.target\nStartLimitIntervalSec=0\n{needs}\n"
         # An end that nobody asked for is one, however polite. fail2ban's own unit stays down after some.
         f"[Service]\nRestart=always\nRestartSec={seconds}\nRestartPreventExitStatus=\n"
     )

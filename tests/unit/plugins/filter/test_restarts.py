@@ -21,6 +21,7 @@ def test_makes_a_drop_in_for_each_unit():
     assert courier["content"] == (
         "# Written by Ansible (role mailhost).\n"
         "[Unit]\n"
+        "After=network.target\n"
         "StartLimitIntervalSec=0\n"
         "\n"
         "[Service]\n"
