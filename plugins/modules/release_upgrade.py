@@ -121,7 +121,7 @@ removed:
   elements: str
   sample: [php8.2-fpm]
 queue:
-  description: Messages in the queue; by step V(packages), those that were in it before and after.
+  description: Messages in the queue. Step V(packages) fails when one of those from before is not in it afterwards.
   returned: success
   type: int
   sample: 3
@@ -271,7 +271,7 @@ class Upgrade:
     def fetch(self) -> dict[str, Any]:
         if self.stage() != "before":
             return {"changed": False}
-        self.directory.mkdir(mode=0o755, exist_ok=True)
+        shutil.rmtree(self.directory / "apt", ignore_errors=True)
         debian = targets(self._ask("apt-get", "indextargets", "--format", TARGET_FORMAT, "Created-By: Packages"))
         private = self._private(self.directory, debian)
         self._ask("apt-get", *private, "--quiet", "update")
@@ -293,13 +293,12 @@ class Upgrade:
         if not (self.directory / "apt/sources.list").exists():
             raise Stopped("the packages of Debian 13 are not here; take the step fetch first")
         self._shut()
-        before = _queued()
         private = self._options(self.directory)
-        if self.stage() == "before":
-            # From here on there is no way back.
-            self._note(stage="begun")
-            self._change_sources()
-        else:
+        begun = self.stage() == "begun"
+        # From here on there is no way back.
+        self._note(stage="begun", queued=self.state.get("queued") or sorted(_queued()))
+        self._change_sources()
+        if begun:
             self._run("again", "dpkg", *CONFFILES, "--configure", "--pending")
             self._apt("again", *private, "--fix-broken", "install")
         self._apt("minimal", *private, "upgrade", "--without-new-pkgs")
@@ -311,13 +310,12 @@ class Upgrade:
             raise Stopped(f"packages are half installed: {' '.join(broken.split())[:200]}")
         self._take_texts()
         self._ask("apt-get", "--quiet", "update")
-        missing = before - _queued()
-        self._note(stage="upgraded", differing=_differing(), queue=len(before))
+        missing = sorted({*self.state["queued"]} - _queued())
+        self._note(stage="upgraded", differing=_differing())
         if missing:
-            raise Stopped(f"{len(missing)} messages are no longer in the queue: {', '.join(sorted(missing)[:10])}")
+            raise Stopped(f"{len(missing)} messages are no longer in the queue: {', '.join(missing[:10])}")
         return {
             "changed": True,
-            "queue": len(before),
             "differing": self.state["differing"],
             "shut": self._seconds(),
         }

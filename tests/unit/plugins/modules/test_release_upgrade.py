@@ -278,6 +278,32 @@ class TestWhatIsCutOff:
         assert state(root)["shut"] == shut
         assert len(calls(root, "list-units --state=active")) == 1
 
+    def test_changes_sources_that_it_did_not_come_to(self, run, root):
+        run("fetch")
+        (root / "apt-fails").touch()
+        run("packages")
+        (root / "apt-fails").unlink()
+        (root / "etc/apt/sources.list").write_text(SOURCES)
+        run("packages")
+        assert (root / "etc/apt/sources.list").read_text() == SOURCES.replace("bookworm", "trixie")
+
+    def test_remembers_the_queue_of_the_first_time(self, run, root):
+        run("fetch")
+        (root / "apt-fails").touch()
+        run("packages")
+        (root / "apt-fails").unlink()
+        (root / "msgs/0/C1").unlink()
+        assert "1 messages are no longer in the queue: C1" in run("packages")["msg"]
+
+    def test_forgets_sources_that_are_gone(self, run, root):
+        extra = root / "etc/apt/sources.list.d/b.list"
+        extra.parent.mkdir()
+        extra.write_text(SOURCES)
+        run("fetch")
+        extra.unlink()
+        run("fetch")
+        assert not (root / "upgrade/apt/sources.list.d/b.list").exists()
+
     def test_loses_no_message_in_silence(self, run, root):
         run("fetch")
         with (root / "unpack").open("a") as script:
