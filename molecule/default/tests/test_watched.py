@@ -78,3 +78,10 @@ def test_a_killed_filter_never_lets_mail_in_unseen(site, stranger, letter, event
         return getattr(answer.value, "smtp_code", 0) >= 500
 
     assert eventually(refused)
+
+
+def test_no_listener_opens_without_the_filters(site):
+    for listener in ("courier-mta", "courier-msa", "courier-mta-ssl"):
+        shown = site.check_output("systemctl show --property=Requires --property=After -- %s", listener)
+        said = dict(line.split("=", 1) for line in shown.splitlines())
+        assert all("courier-pythonfilter.socket" in said[key].split() for key in ("Requires", "After")), listener

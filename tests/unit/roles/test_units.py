@@ -61,3 +61,11 @@ def test_the_name_server_of_our_lists_comes_back():
     unit = text[text.index("[Unit]") : text.index("[Install]")]
     assert RESTART.search(unit)
     assert "StartLimitIntervalSec=0" in unit.partition("[Service]")[0]
+
+
+def test_no_listener_opens_without_the_filters():
+    socket = (ROLES / "pythonfilter/files/courier-pythonfilter.socket").read_text()
+    listeners = {"courier-mta.service", "courier-msa.service", "courier-mta-ssl.service"}
+    for key in ("Before", "RequiredBy"):
+        (named,) = re.findall(f"^{key}=(.*)$", socket, re.MULTILINE)
+        assert listeners <= set(named.split())
