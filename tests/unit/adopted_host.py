@@ -44,8 +44,8 @@ def lay(root: Path) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name in ("alice", "bob"):
-        (root / f"var/mail/example.com/{name}/Maildir/cur").mkdir(parents=True)
+    for home in ("var/mail/example.com/alice", "var/mail/example.com/bob", "home/dave"):
+        (root / home / "Maildir/cur").mkdir(parents=True)
     wants = root / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True)
     for unit in UNITS:

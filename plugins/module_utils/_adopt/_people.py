@@ -266,7 +266,10 @@ def _take_home(host: Host, one: Person, mail: Mail, entry: dict[str, Any], adopt
         commands += [f"mkdir -p {target}", f"mv {maildir} {target}/Maildir"]
         if home != target:
             commands.append(f"cp -a {home}/.courier* {target}/")
-    if commands or (found and (found.uid, found.gid) != (mail.uid, mail.gid)) or one.uid != mail.uid:
+    if found is None:
+        adopted.explain(f"{COURIER}/userdb", "nothing was delivered there yet", f"{one.address} home")
+        return
+    if commands or (found.uid, found.gid) != (mail.uid, mail.gid):
         commands.append(f"chown -R {mail.uid}:{mail.gid} {target}")
         adopted.note(
             "move",

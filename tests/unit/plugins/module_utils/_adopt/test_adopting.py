@@ -232,7 +232,6 @@ def test_mailboxes_elsewhere_are_fetched(adopt):
 
 
 def test_users_of_the_system_who_have_mail_become_accounts(adopt, root):
-    (root / "home/dave/Maildir/cur").mkdir(parents=True)
     (root / "etc/shadow").write_text(f"dave:{HASH}:1::::::\n")
     shutil.rmtree(root / "var/mail")
     written, found = adopt(
