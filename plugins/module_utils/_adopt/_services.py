@@ -91,6 +91,10 @@ def _take_scanners(host: Host, adopted: Adopted) -> None:
     ):
         running = host.has(*packages) and name in filters
         adopted.variables[variable] = running
+        if name in filters and not running:
+            filters.remove(name)
+            why = f"a filter asks {packages[0]}, which is not installed"
+            adopted.note("left", "/etc/pythonfilter.conf:1", why, f"{variable}: true, and {name} among mail_filters")
         if host.has(*packages) and not running:
             adopted.note(
                 "stays",

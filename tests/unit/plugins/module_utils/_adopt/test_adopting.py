@@ -224,6 +224,14 @@ def test_what_the_host_did_not_have_is_off(adopt):
     assert found["mail_signer"] == ""
 
 
+def test_a_scanner_that_is_not_there_is_not_asked(adopt, root):
+    (root / "var/lib/dpkg/status").write_text("Package: courier-mta\nStatus: install ok installed\nVersion: 1\n")
+    written, found = adopt()
+    assert "spamd" not in found["mail_filters"]
+    assert found["spamassassin_running"] is False
+    assert any("a filter asks spamd, which is not installed" in note for note in notes(written, "left"))
+
+
 def test_mailboxes_elsewhere_are_fetched(adopt):
     _written, found = adopt()
     (one,) = found["mail_remote_mailboxes"]
