@@ -20,7 +20,7 @@ description:
     V(0600)), encrypted where O(vault_password) is given. They are never shown and never returned.
   - C(adopted.md) has, with file and line and what to do, what has no place in the inventory, what was understood by a
     guess, what has to be done by hand, what stays as it is, and what a run of the roles will change and why.
-    C(adopted.json) has the same for the playbook P(courier.mail.adopted#playbook).
+    C(adopted.json) has the same for the playbook C(courier.mail.adopted).
   - Files that are there already and differ are not overwritten without O(replace).
 notes:
   - Must run as root on the host.

@@ -10,7 +10,7 @@ short_description: Say which differences of a check run on an adopted host nobod
 version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
-  - At the end of the playbook P(courier.mail.adopted#playbook) with C(--check --diff), compares what the tasks before
+  - At the end of the playbook C(courier.mail.adopted) with C(--check --diff), compares what the tasks before
     it would have changed with what M(courier.mail.adopt) said of that, and fails if something is neither listed nor
     explained.
   - Runs on the controller and does not connect to the host.

@@ -132,6 +132,8 @@ def _take_special(found: Addresses, one: Found, contact: str, adopted: Adopted) 
     """Whether an alias is something that has another name here."""
     ends = found.ends(one.name)
     local, _at, domain = one.name.rpartition("@")
+    if one.targets == (one.name,):
+        return True  # as it is for an account without it
     if not one.targets:
         if one.name not in (*SYSTEM_USERS, ""):
             adopted.note("left", one.source, f"{one.name} has no target; its mail is lost, or comes back")

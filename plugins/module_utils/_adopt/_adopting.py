@@ -42,6 +42,11 @@ def adopt(host: Host) -> Adopted:
             f"{host.name} has no Courier: none of the packages {', '.join(_PACKAGES)}, and no {COURIER}/courierd; "
             "for a new host write an inventory by hand (README)"
         )
+    if host.text("esmtptls") is not None:
+        raise AdoptError(
+            f"{host.name} was set up by this collection already ({COURIER}/esmtptls is its own); "
+            "its inventory is the one that it was set up from"
+        )
     adopted = Adopted()
     try:
         names, held = Names(host), Settings(host)
@@ -64,7 +69,20 @@ def adopt(host: Host) -> Adopted:
     take_settings(host, held, adopted)
     take_services(host, names, held, adopted)
     explain_the_rest(host, adopted)
+    _see_a_satellite(addresses, adopted)
     return adopted
+
+
+def _see_a_satellite(people_here: list[str], adopted: Adopted) -> None:
+    """A host that has no mail of its own, and sends all through another, has a shorter inventory."""
+    routes = plain(adopted.variables.get("mail_routes", {})).get("smarthosts", [])
+    if not people_here and "mail_domains" not in adopted.variables and any("domain" not in one for one in routes):
+        adopted.note(
+            "guess",
+            f"{COURIER}/esmtproutes",
+            "the host has no mailboxes, and sends all of its mail through another one",
+            "mail_smarthost instead of mail_routes makes it a satellite (README)",
+        )
 
 
 def written(host: Host, name: str) -> Written:

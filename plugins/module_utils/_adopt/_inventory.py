@@ -50,6 +50,8 @@ _WORDS = re.compile(r"(?:true|false|yes|no|on|off|null|~|y|n)", re.IGNORECASE)
 # What YAML could read as a number or a time.
 _NUMBER = re.compile(r"[0-9._+-][0-9._+:eExXa-fA-F-]*")
 _JINJA = re.compile(r"\{\{|\{%|\{#")
+# Several lines that YAML keeps as they are below a bar.
+_BLOCK = re.compile(r"\n*\S.*\n(?:(?:[^\n]*\S)?\n)*[^\n]*\S\n")
 _WIDTH = 100
 
 
@@ -83,9 +85,14 @@ def _variable(name: str, value: Any) -> Iterator[str]:
 def _entry(key: str, value: Any, source: str, indent: str) -> Iterator[str]:
     """A key or a dash with its value: on one line where it fits, otherwise below."""
     comment = f" # {source}" if source else ""
-    if isinstance(value, str) and "\n" in value.strip("\n") and not _JINJA.search(value):
+    if (
+        isinstance(value, str)
+        and _BLOCK.fullmatch(value)
+        and value.replace("\n", "").isprintable()
+        and not (_JINJA.search(value))
+    ):
         yield f"{indent}{key} |{comment}"
-        yield from (f"{indent}  {line}" if line else "" for line in value.rstrip("\n").split("\n"))
+        yield from (f"{indent}  {line}" if line else "" for line in value[:-1].split("\n"))
     elif not isinstance(value, Mapping | list) or isinstance(value, Secret) or not value:
         yield f"{indent}{key} {_scalar(value)}{comment}"
     elif not _has_sources(value) and len(flow := f"{indent}{key} {_flow(value)}") <= _WIDTH:
@@ -116,7 +123,10 @@ def _item(item: Any, indent: str) -> Iterator[str]:
 
 
 def _unwrapped(value: Any) -> tuple[Any, str]:
-    return (value.value, value.source) if isinstance(value, Said) else (value, "")
+    source = ""
+    while isinstance(value, Said):
+        value, source = value.value, source or value.source
+    return value, source
 
 
 def _has_sources(value: Any) -> bool:
@@ -134,7 +144,7 @@ def _flow(value: Any) -> str:
         return "[" + ", ".join(map(_flow, value)) + "]"
     text = _scalar(value)
     if isinstance(value, str) and not text.startswith(("!", '"')) and re.search(r"[,\[\]{}]", text):
-        return json.dumps(value, ensure_ascii=False)
+        return _string(value)
     return text
 
 
@@ -144,9 +154,15 @@ def _scalar(value: Any) -> str:
     if value is None or isinstance(value, bool | int) or not isinstance(value, str):
         return json.dumps(value)
     if _JINJA.search(value):
-        return f"!unsafe {json.dumps(value, ensure_ascii=False)}"
+        return f"!unsafe {_string(value)}"
     needs_none = _PLAIN.fullmatch(value) and not _WORDS.fullmatch(value) and not _NUMBER.fullmatch(value)
-    return value if needs_none and value[0] != "@" else json.dumps(value, ensure_ascii=False)
+    return value if needs_none and value[0] != "@" else _string(value)
+
+
+def _string(text: str) -> str:
+    """A text in double quotes, as YAML has them."""
+    escaped = (char if char.isprintable() else f"\\U{ord(char):08x}" for char in json.dumps(text, ensure_ascii=False))
+    return "".join(escaped)
 
 
 def _quoted(name: str) -> str:

@@ -274,7 +274,7 @@ def _take_home(host: Host, one: Person, mail: Mail, entry: dict[str, Any], adopt
         adopted.note(
             "move",
             one.source,
-            f"the mail of {one.address} is in {maildir} and belongs to {one.uid}:{one.gid}; here it has to be in "
+            f"the mail of {one.address} is in {maildir} and belongs to {found.uid}:{found.gid}; here it has to be in "
             f"{target}/Maildir, and to belong to {mail.uid}:{mail.gid}",
             "while Courier is stopped: " + "; ".join(commands),
         )

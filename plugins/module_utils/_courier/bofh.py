@@ -202,9 +202,19 @@ def _as_policy(keyword: str, words: Sequence[str]) -> tuple[str, dict[str, Any]]
         "badfrom": ("senders", {"address": words[0]}),
         "badmx": ("exchangers", {"address": words[0]}),
         "freemail": ("freemail", {"domain": words[0], "hosts": list(words[1:])}),
-        "maxrcpts": ("most_recipients", {"number": words[0], "hard": "hard" in [word.lower() for word in words[1:2]]}),
+        "maxrcpts": (
+            "most_recipients",
+            {
+                "number": int(words[0]) if words[0].isdigit() else words[0],
+                "hard": "hard" in [word.lower() for word in words[1:2]],
+            },
+        ),
     }
     return known.get(keyword)
+
+
+def _number(word: str) -> int | str:
+    return int(word) if word.isdigit() else word
 
 
 def policy_notices(policy: Mapping[str, object]) -> list[str]:

@@ -114,7 +114,7 @@ def policies():
         {"senders": senders, "freemail": st.lists(free, max_size=2)},
         optional={
             "most_recipients": st.fixed_dictionaries(
-                {"number": st.integers(1, 999).map(str), "hard": st.booleans(), "reason": REASONS}
+                {"number": st.integers(1, 999), "hard": st.booleans(), "reason": REASONS}
             ),
             "exchangers": st.lists(
                 st.fixed_dictionaries({"address": st.just("192.0.2.25"), "reason": REASONS}), max_size=1
