@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .._courier import aliases as courier_aliases
-from .._courier.aliases import ALIASDIR_PREFIXES, Alias, AliasError
+from .._courier.aliases import ALIASDIR_PREFIXES, LOCAL_CATCH_ALL, LOCAL_DEFAULT, Alias, AliasError
 from ._host import COURIER, Host
 from ._names import Names
 from ._plan import Adopted, acceptable, commented_lines, place
@@ -132,15 +132,16 @@ def _take_special(found: Addresses, one: Found, contact: str, adopted: Adopted) 
     """Whether an alias is something that has another name here."""
     ends = found.ends(one.name)
     local, _at, domain = one.name.rpartition("@")
-    if one.targets == (one.name,):
-        return True  # as it is for an account without it
     if not one.targets:
         if one.name not in (*SYSTEM_USERS, ""):
             adopted.note("left", one.source, f"{one.name} has no target; its mail is lost, or comes back")
             adopted.explain(_SYSTEM, "it has no target", one.name)
         return True
     covered = one.name in SYSTEM_USERS or local in ROLE_NAMES
-    if one.name in found.files or (covered and ends == {contact}):
+    if one.name == LOCAL_CATCH_ALL:
+        return False
+    # One that leads to itself alone is as none.
+    if one.name in found.files or (covered and ends == {contact}) or one.targets == (one.name,):
         return True
     if all(found.is_swallowed(end) for end in ends) and domain:
         adopted.add("mail_sinks", one.name, one.source)
@@ -222,6 +223,8 @@ def _take_files(host: Host, found: Addresses, adopted: Adopted) -> None:
                 "bounces of forwarded mail go to the program that was set up by hand",
                 "the role courier_srs takes them; bounces of what was passed on before it come back as unknown",
             )
+        elif name == LOCAL_DEFAULT:
+            adopted.explain(_SYSTEM, "it is an alias for all of the host's names", LOCAL_CATCH_ALL)
         elif name.startswith(ALIASDIR_PREFIXES):
             adopted.note("left", place(path, 1), "has a name as ours have them, and would be removed", "rename it")
         else:
@@ -252,6 +255,9 @@ def _aliasdir(host: Host) -> dict[str, tuple[str, list[str] | None]]:
 
 
 def _named(file: str) -> str:
+    """The name of a file: a colon stands for a dot, and default alone for whoever is not found."""
+    if file == LOCAL_DEFAULT:
+        return LOCAL_CATCH_ALL
     return file.removeprefix(".courier-").replace(":", ".").lower()
 
 

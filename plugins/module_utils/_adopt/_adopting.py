@@ -53,7 +53,7 @@ def adopt(host: Host) -> Adopted:
     except ValueError as error:
         raise AdoptError(f"{host.name}: the lists of domains cannot be read as Courier does: {error}") from error
     for path, why in sorted(host.unread.items()):
-        adopted.note("left", path, f"was not read: it {why}")
+        adopted.note("left", path, f"was not read, since {why}")
     take_names(host, names, adopted)
     found = people(host, names, held, adopted)
     take_people(host, found, names, adopted)

@@ -156,13 +156,13 @@ def _read_file(root: str, path: str, files: dict[str, str], unread: dict[str, st
     try:
         seen = os.stat(f"{root}{path}")
         if not stat.S_ISREG(seen.st_mode):
-            unread[path] = "is no file"
+            unread[path] = "it is no file"
         elif seen.st_size > _LARGEST:
-            unread[path] = f"has {seen.st_size} bytes"
+            unread[path] = f"it has {seen.st_size} bytes"
         else:
             files[path] = _text(Path(f"{root}{path}").read_bytes())
     except OSError as error:
-        unread[path] = str(error.strerror)
+        unread[path] = f"it cannot be opened ({error.strerror})"
 
 
 def _homes(files: Mapping[str, str]) -> Iterator[str]:

@@ -133,6 +133,30 @@ def test_addresses_are_what_they_were(adopt):
     assert any("lost@example.com has no target" in note for note in notes(written, "left"))
 
 
+def test_whoever_is_not_found_at_the_host_is_an_alias(adopt, root):
+    (root / "etc/courier/aliasdir/.courier-default").write_text("&bob@example.com\n")
+    _written, found = adopt()
+    assert {"name": "@", "targets": ["bob@example.com"]} in found["mail_aliases"]
+
+
+def test_a_host_that_is_ours_already_is_refused(adopt):
+    with pytest.raises(AdoptError, match="was set up by this collection already"):
+        adopt(esmtptls="")
+
+
+def test_a_host_that_only_sends_may_be_a_satellite(adopt):
+    written, found = adopt(
+        userdb="",
+        hosteddomains__main="",
+        aliases__system="postmaster: alice@example.com\n",
+        esmtproutes=": mx9.example.com,465 /SECURITY=SMTPS\n",
+        **{"esmtpacceptmailfor.dir__domains": "", "esmtpacceptmailfor.dir__managed-hosts": ""},
+    )
+    assert "mail_domains" not in found
+    assert found["mail_routes"]["smarthosts"] == [{"relay": "mx9.example.com", "port": 465, "security": "smtps"}]
+    assert any("makes it a satellite" in note.todo for note in written.notes)
+
+
 def test_routes_have_their_class_and_their_login(adopt):
     _written, found = adopt()
     routes = found["mail_routes"]
