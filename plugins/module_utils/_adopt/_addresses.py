@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .._courier import aliases as courier_aliases
@@ -158,7 +158,8 @@ def _take_aliases(
     domains = names.ours
     local = [name for name in names.local if name not in names.shared]
     local = list(dict.fromkeys(["localhost", names.me, *local]))
-    written = [one._replace(targets=tuple(_targets(found, one, people, adopted))) for one in rest]
+    everybody = {address.partition("@")[0]: address for address in people}
+    written = [one._replace(targets=tuple(_targets(found, one, everybody, adopted))) for one in rest]
 
     def check(some: list[Found]) -> object:
         aliases = [Alias(one.name, one.targets) for one in some]
@@ -184,9 +185,8 @@ def _take_aliases(
         )
 
 
-def _targets(found: Addresses, one: Found, people: Sequence[str], adopted: Adopted) -> Iterator[str]:
+def _targets(found: Addresses, one: Found, everybody: Mapping[str, str], adopted: Adopted) -> Iterator[str]:
     """The targets that ours can have. A name of the host alone that somebody has gets his domain."""
-    everybody = {address.partition("@")[0]: address for address in people}
     for target in one.targets:
         bare = "@" not in target and not target.startswith(("|", "/", ":"))
         if target.startswith(":include:"):

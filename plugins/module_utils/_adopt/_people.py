@@ -171,9 +171,11 @@ def take_people(host: Host, found: list[Person], names: Names, adopted: Adopted)
         why = "the order of fields and the form of the quota; mail is not needed, which would pass over DEFAULTDELIVERY"
         fields = ("uid", "gid", "mail", "quota", "gecos", "fullname", "shell", "options")
         adopted.explain(f"{COURIER}/userdb", why, *(f"* {field}" for field in fields))
-    _explain_mailboxes(host, [(one, entry) for one, entry in kept], mail, adopted)
-    if any(one.address not in _keys(host) for one, _entry in kept):
-        adopted.explain(f"{COURIER}/userdb", "a name alone becomes an address", *sorted(_keys(host)))
+    _explain_mailboxes(host, kept, mail, adopted)
+    keys = _keys(host)
+    if renamed := [one.address for one, _entry in kept if one.address not in keys]:
+        both = [*sorted(key for key in keys if "@" not in key), *renamed]
+        adopted.explain(f"{COURIER}/userdb", "a name alone becomes an address", *(f"{name} *" for name in both))
 
 
 def _keys(host: Host) -> set[str]:
@@ -257,9 +259,7 @@ def _take_home(host: Host, one: Person, mail: Mail, entry: dict[str, Any], adopt
     if fits and home != wanted:
         entry["home"] = home
     target = home if fits else wanted
-    inside = one.fields.get("mail", "")
-    maildir = inside if inside.startswith("/") else f"{home}/{inside or 'Maildir'}"
-    maildir = os.path.normpath(maildir)
+    maildir = _maildir(one)
     found = host.mailboxes.get(maildir)
     commands = []
     if maildir != f"{target}/Maildir":
@@ -281,23 +281,20 @@ def _take_home(host: Host, one: Person, mail: Mail, entry: dict[str, Any], adopt
 
 
 def _explain_mailboxes(host: Host, kept: Iterable[tuple[Person, dict[str, Any]]], mail: Mail, adopted: Adopted) -> None:
-    """What a run does in mailboxes that need not be moved. The others would be new, and empty."""
+    """What a run does in mailboxes that are there. Those that were to be moved would be new, which nobody explains."""
     path = f"mailboxes below {mail.root}"
+    adopted.explain(path, "folders that every mailbox has", f"{mail.root}/*/Maildir/.*")
+    adopted.explain(path, "what extensions and features need", f"{mail.root}/*/.courier*", f"{mail.root}/*/.mailrules*")
+    adopted.explain(path, "without a quota Courier need not remember one", f"{mail.root}/*/Maildir/maildirsize")
     homes = {str(entry.get("home") or default_home(one.address, mail)): one for one, entry in kept}
-    there = [
-        home for home, one in homes.items() if f"{home}/Maildir" in host.mailboxes and one.home.rstrip("/") == home
-    ]
-    adopted.explain(path, "folders that every mailbox has", *(f"{home}/Maildir/.*" for home in there))
-    what = [f"{home}/{name}*" for home in there for name in (".courier", ".mailrules")]
-    adopted.explain(path, "what extensions and features need", *what)
-    adopted.explain(
-        path,
-        "without a quota Courier need not remember one",
-        *(f"{home}/Maildir/maildirsize" for home in there if "quota" not in homes[home].fields),
-    )
-    for home, one in homes.items():
-        if not any(place.startswith(f"{one.home.rstrip('/')}/") for place in host.mailboxes):
-            adopted.explain(path, "nobody had written to this account yet", home)
+    unused = [home for home, one in homes.items() if not {_maildir(one), f"{home}/Maildir"} & host.mailboxes.keys()]
+    adopted.explain(path, "nothing was delivered there yet", *unused)
+
+
+def _maildir(one: Person) -> str:
+    """Where the mail of an account is."""
+    inside = one.fields.get("mail") or "Maildir"
+    return os.path.normpath(inside if inside.startswith("/") else f"{one.home}/{inside}")
 
 
 def _take_instructions(host: Host, one: Person, entry: dict[str, Any], adopted: Adopted) -> None:

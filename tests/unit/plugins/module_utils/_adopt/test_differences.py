@@ -25,6 +25,7 @@ from tests.unit.adopted_host import lay, read
 
 NAME = "mx1.example.com"
 COURIER = "/etc/courier"
+HASH = "$6$salt$" + "a" * 86
 
 
 def record(path, before, after):
@@ -216,6 +217,34 @@ def test_another_password_is_noticed(userdb, unexplained):
 
 def test_somebody_less_is_noticed(userdb, unexplained):
     assert (f"{COURIER}/userdb", "alice@example.com home") in unexplained(userdb(without=["alice@example.com"]))
+
+
+def test_people_of_a_local_domain_are_who_they_were(host):
+    texts = {
+        "locals": "localhost\nmx1.example.com\nexample.com\nwww.example.com\n",
+        "hosteddomains/main": "",
+        "esmtpacceptmailfor.dir/domains": "localhost\nmx1.example.com\nexample.com\n",
+        "esmtpacceptmailfor.dir/managed-hosts": "",
+        "userdb": f"alice\thome=/var/mail/example.com/alice|uid=1999|gid=1999|systempw={HASH}\n",
+        "aliases/system": "postmaster: alice\nsales: alice\n",
+    }
+    other = host._replace(files={**host.files, **{f"{COURIER}/{name}": text for name, text in texts.items()}})
+    adopted = _adopting.adopt(other)
+    found = plain(adopted.variables)
+    assert found["mail_domain_aliases"] == {"www.example.com": "example.com"}
+    assert found["mail_accounts"][0]["address"] == "alice@example.com"
+    assert {"name": "sales@example.com", "targets": ["alice@example.com"]} in found["mail_aliases"]
+    lists = render_domains(
+        found["mail_domains"], found["mail_domain_aliases"], ["localhost", NAME], found["courier_mta_backup_domains"]
+    )
+    accounts = [Account("alice@example.com", HASH, "/var/mail/example.com/alice", 1999, 1999)]
+    records = [
+        record(f"{COURIER}/locals", texts["locals"], lists.locals),
+        record(f"{COURIER}/hosteddomains/site", "", lists.hosteddomains),
+        record(f"{COURIER}/esmtpacceptmailfor.dir/site", "", lists.esmtpacceptmailfor),
+        record(f"{COURIER}/userdb", *changes(texts["userdb"], render_userdb(accounts, found["mail_domains"]))),
+    ]
+    assert [one for one in judge(records, adopted.explained, adopted.before) if not one.why] == []
 
 
 def test_settings_of_the_roles_are_explained_and_others_are_not(host, unexplained):
