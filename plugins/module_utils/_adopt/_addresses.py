@@ -19,7 +19,7 @@ from ._plan import Adopted, acceptable, commented_lines, place
 # Whose mail the contact has anyway: courier_mta_system_users and courier_mta_role_names.
 SYSTEM_USERS = ("root", "daemon", "mailer-daemon", "nobody", "postmaster", "uucp", "www-data")
 ROLE_NAMES = ("abuse", "hostmaster", "postmaster", "webmaster")
-_SWALLOWS = re.compile(r"\|\s*(?:/\S*/)?(?:cat|true)\b[^|]*>?\s*(?:/dev/null)?\s*\Z|/dev/null")
+_SWALLOWS = re.compile(r"(?:\|\s*(?:/\S*/)?(?:cat\s*>\s*/dev/null|true)|/dev/null)\s*\Z")
 _TRAPS = re.compile(r"\|.*(?:spamc\b.*report|sa-learn\b.*--spam)")
 _SRS = re.compile(r"\.courier-srs[01]?-?", re.IGNORECASE)
 _SYSTEM = f"{COURIER}/aliases/system"
@@ -143,10 +143,10 @@ def _take_special(found: Addresses, one: Found, contact: str, adopted: Adopted) 
     # One that leads to itself alone is as none.
     if one.name in found.files or (covered and ends == {contact}) or one.targets == (one.name,):
         return True
-    if all(found.is_swallowed(end) for end in ends) and domain:
+    if ends and all(found.is_swallowed(end) for end in ends) and domain:
         adopted.add("mail_sinks", one.name, one.source)
         return True
-    if domain and local and all(_TRAPS.match(end) for end in ends):
+    if ends and domain and local and all(_TRAPS.match(end) for end in ends):
         adopted.add("mail_traps", one.name, one.source)
         return True
     return False
@@ -237,7 +237,8 @@ def _explain(found: Addresses, names: Names, contact: str, adopted: Adopted) -> 
     domains = names.ours
     why = f"the names that every mail server has go to the contact, {contact}"
     covered = [*SYSTEM_USERS, *(f"{name}@{domain}" for domain in domains for name in ROLE_NAMES)]
-    adopted.explain(_SYSTEM, why, *covered)
+    same = [name for name in covered if name not in found.found or found.ends(name) <= {contact}]
+    adopted.explain(_SYSTEM, why, *same)
     adopted.explain_all(f"{COURIER}/aliasdir/.courier-*", "what aliases lead to that only a file can do")
     # Names that a file of aliasdir has are found without an alias.
     adopted.explain(_SYSTEM, "its file in aliasdir stays", *sorted(name for name in found.files if name))

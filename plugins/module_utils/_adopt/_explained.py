@@ -8,58 +8,76 @@ from __future__ import annotations
 from ._host import COURIER, Host
 from ._plan import Adopted
 
-# By path, or by the role and name of a task that has no path.
+# By path.
 _BROUGHT = (
     ("/etc/systemd/system/*", "rights that daemons do not need are taken from them, and units of the collection"),
-    ("/usr/local/lib/*", "programs of the collection"),
-    ("/usr/local/sbin/*", "programs of the collection"),
-    ("/usr/local/bin/*", "programs of the collection"),
+    ("/usr/local/lib/courier*", "programs of the collection"),
+    ("/usr/local/sbin/courier-mail*", "programs of the collection"),
+    ("/usr/local/share/courier*", "programs of the collection"),
     ("/etc/sysctl.d/*", "sessions hear of new mail at once"),
+    ("fs.inotify.*", "sessions hear of new mail at once"),
     ("/etc/ssl/mail*", "the certificate is kept in one place for all daemons"),
     ("/var/lib/courier/sts", "the MTA-STS policies of others are remembered"),
+    ("/var/lib/courier-*", "what the programs of the collection remember"),
+    ("/var/lib/pythonfilter*", "what the filters remember"),
+    ("/etc/courier-*", "what the programs of the collection go by"),
+    ("/etc/pythonfilter*", "what the filters go by"),
+    ("/etc/tmpfiles.d/courier-*", "directories that daemons have while they run"),
+    ("/etc/clamav/*", "the role clamav"),
+    ("/etc/spamassassin/*", "the role spamassassin"),
+    ("/var/lib/spamassassin/*", "the role spamassassin"),
+    ("/etc/fail2ban/*", "the role fail2ban"),
+    ("/etc/fetchmail*", "the role fetchmail"),
+    ("/var/lib/fetchmail*", "the role fetchmail"),
+    ("/var/log/mail.log", "logs with passwords in them are for root"),
     (f"{COURIER}/shared/*", "folders that several people read"),
     (f"{COURIER}/forward.json", "how forwarded mail goes on"),
     (f"{COURIER}/srs-secrets", "how forwarded mail goes on"),
-    (f"{COURIER}/esmtpacceptmailfor", "the list is in the directory of that name"),
-    (f"{COURIER}/authpgsqlrc", "accounts are in userdb"),
-    ("/etc/fail2ban/*", "the jails of the role fail2ban"),
-    ("/etc/clamav/*", "the role clamav"),
-    ("/etc/spamassassin/*", "the role spamassassin"),
-    ("/etc/default/*", "what the daemons of the collection are started with"),
-    ("/etc/rsyslog.d/*", "logs with passwords in them are for root"),
-    ("/var/log/mail*", "logs with passwords in them are for root"),
-    ("/etc/courier-mail*", "what the programs of the collection go by"),
-    ("/var/lib/courier-mail*", "what the programs of the collection remember"),
-    ("/etc/nginx/*", "the web server of the collection"),
-    ("/etc/tmpfiles.d/*", "directories that daemons have while they run"),
-    ("/etc/dkim*", "who signs"),
     (f"{COURIER}/dkim*", "who signs"),
-    ("/etc/pythonfilter*", "what the filters go by"),
+    (f"{COURIER}/filters/*", "who signs"),
+    (f"{COURIER}/esmtpacceptmailfor", "the list is in the directory of that name"),
 )
-_TASKS = (
-    ("*: Install *", "packages that the collection needs"),
-    ("*: Have a group for the mailboxes", "the group of the mailboxes has the name of their user"),
-    ("*: Have a user for the mailboxes", "nobody logs in as the user of the mailboxes, whose home is their root"),
-    ("certificates: *", "the certificate is kept in one place for all daemons"),
-    ("*: Open the doors *", "daemons read their files again, and what is not wanted is stopped"),
-    ("*: Run *", "daemons read their files again"),
-    ("courier_srs: *", "forwarded mail goes on by a service"),
-    ("fail2ban: *", "the role fail2ban"),
-    ("clamav: *", "the role clamav"),
-    ("spamassassin: *", "the role spamassassin"),
-    ("pythonfilter: *", "the role pythonfilter"),
-    ("dkim: *", "the role dkim"),
-    ("fetchmail: *", "the role fetchmail"),
-    ("*: Set aside what is said elsewhere now", "ours say the same, and both would be read"),
-)
+# By role, the tasks that show no file; * is all of a role that does nothing unless it is asked for.
+TASKS = {
+    "mailhost": (
+        "Install what every part needs",
+        "Have a group for the mailboxes",
+        "Have a user for the mailboxes",
+    ),
+    "courier_auth": (
+        "Install the authentication daemon",
+        "Run the authentication daemon, and what knows whether there is room",
+        "Leave no login to a database that nobody asks any more",
+    ),
+    "courier_mta": ("Install Courier", "Open the doors that are wanted, close the others, and knock"),
+    "courier_imap": ("Install the mailbox servers", "Open the doors that are wanted, close the others, and knock"),
+    "certificates": ("*",),
+    "clamav": ("*",),
+    "courier_srs": ("*",),
+    "dkim": ("*",),
+    "fail2ban": ("*",),
+    "fetchmail": ("*",),
+    "pythonfilter": ("*",),
+    "rbldnsd": ("*",),
+    "spamassassin": ("*",),
+}
+_WHY = {
+    "mailhost": "packages, and the user and the group of the mailboxes",
+    "courier_auth": "packages, and the daemon that reads its files again",
+    "courier_mta": "packages, and daemons that read their files again",
+    "courier_imap": "packages, and daemons that read their files again",
+}
 
 
 def explain_the_rest(host: Host, adopted: Adopted) -> None:
     """What is to be expected of any host."""
     for path, why in _BROUGHT:
         adopted.explain_all(path, why)
-    for task, why in _TASKS:
-        adopted.explain_all(f"task {task}", why)
+    for role, tasks in TASKS.items():
+        for task in tasks:
+            adopted.explain_all(f"task {role}: {task}", _WHY.get(role, f"the role {role}"))
+    for path in adopted.aside:
+        adopted.explain_all(path, "it goes to /var/backups, since another file says the same now")
     if host.text("userdb") is None:
         adopted.explain_all(f"{COURIER}/userdb", "accounts are in userdb")
     for name in ("locals", "esmtpacceptmailfor.dir/site"):

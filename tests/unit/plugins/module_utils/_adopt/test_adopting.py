@@ -133,6 +133,31 @@ def test_addresses_are_what_they_were(adopt):
     assert any("lost@example.com has no target" in note for note in notes(written, "left"))
 
 
+@pytest.mark.parametrize(
+    ("program", "sink"),
+    [
+        ("/dev/null", True),
+        ("|cat >/dev/null", True),
+        ("| /bin/cat > /dev/null", True),
+        ("|/bin/true", True),
+        ("|cat >/var/log/mail", False),
+        ("|cat", False),
+        ("|/usr/bin/true-story", False),
+    ],
+)
+def test_only_what_throws_mail_away_is_a_sink(adopt, program, sink):
+    _written, found = adopt(aliases__system=f"postmaster: alice@example.com\nx@example.com: {program}\n")
+    assert ("x@example.com" in found.get("mail_sinks", [])) == sink
+    assert ({"name": "x@example.com", "targets": [program]} in found["mail_aliases"]) != sink
+
+
+def test_an_alias_to_nowhere_is_no_sink(adopt):
+    written, found = adopt(aliases__system="x@example.com: postmaster\npostmaster:\n")
+    assert "mail_sinks" not in found
+    assert found["mail_contact"] == "alice@example.com"
+    assert any("reaches no address" in note for note in notes(written, "guess"))
+
+
 def test_whoever_is_not_found_at_the_host_is_an_alias(adopt, root):
     (root / "etc/courier/aliasdir/.courier-default").write_text("&bob@example.com\n")
     _written, found = adopt()

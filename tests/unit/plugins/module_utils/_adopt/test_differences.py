@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
 from plugins.module_utils._adopt import _adopting
 from plugins.module_utils._adopt._differences import judge
+from plugins.module_utils._adopt._explained import TASKS
 from plugins.module_utils._adopt._packaged import BASELINE
 from plugins.module_utils._adopt._plan import Explained, plain
 from plugins.module_utils._courier.aliases import Alias, aliasdir, forwarded, render, srs, traps
@@ -289,6 +291,19 @@ def test_the_settings_that_roles_have_are_those_that_are_explained():
             variables = yaml.safe_load(stream)
         for file, name in files.items():
             assert set(variables[name]) == set(BASELINE[file]), file
+
+
+@pytest.mark.parametrize("role", [role for role, tasks in TASKS.items() if tasks != ("*",)])
+def test_tasks_that_are_explained_are_there(role):
+    """A task that gets another name is a difference more on an adopted host."""
+    found = set()
+    for path in Path("roles", role, "tasks").glob("*.yml"):
+        found |= {task.get("name") for task in yaml.safe_load(path.read_text()) or []}
+    assert set(TASKS[role]) <= found
+
+
+def test_files_that_are_set_aside_are_explained(adopted, unexplained):
+    assert unexplained(*(record(path, "x\n", "") for path in adopted.aside)) == []
 
 
 def test_what_is_written_of_it_can_be_read_again(adopted):
