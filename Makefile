@@ -52,6 +52,7 @@ molecule: python engine tools  ## Conversations with real mail servers
 	molecule test --scenario-name backup
 	molecule test --scenario-name testing
 	molecule test --scenario-name upgrade
+	molecule test --scenario-name adopt
 
 .PHONY: bench
 bench: python engine  ## Measure speed and scale, compared with others in the same run
