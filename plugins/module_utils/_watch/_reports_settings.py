@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 from . import _registrations
 from ._reports_text import domain
@@ -21,7 +21,7 @@ PATH = "/etc/courier-mail-watch/reports.json"
 STORE = "/var/lib/courier-mail-watch/reports.sqlite"
 _MIB = 1 << 20
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
 class SettingsError(ValueError):
