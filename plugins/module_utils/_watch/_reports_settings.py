@@ -8,8 +8,15 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+<<<<<<< HEAD
 from dataclasses import dataclass, field
 from typing import Any
+=======
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+>>>>>>> next
 
 from . import _registrations, _settings
 from ._reports_text import domain
@@ -19,7 +26,7 @@ PATH = "/etc/courier-mail-watch/reports.json"
 STORE = "/var/lib/courier-mail-watch/reports.sqlite"
 _MIB = 1 << 20
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
 @dataclass(frozen=True)
