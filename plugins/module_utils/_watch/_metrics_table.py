@@ -53,9 +53,7 @@ METRICS: dict[str, Metric] = {
     "courier_mail_proof_lost_total": Metric("counter", "Those that nobody has seen in time"),
     "courier_mail_proof_back_total": Metric("counter", "Those that came back as undeliverable"),
     "courier_mail_proof_failed_total": Metric("counter", "Those that this host could not even send"),
-    "courier_mail_proof_rejected_total": Metric(
-        "counter", "Letters that claimed to be proofs and were none"
-    ),
+    "courier_mail_proof_rejected_total": Metric("counter", "Letters that claimed to be proofs and were none"),
     # The queue.
     "courier_mail_queue_messages": Metric("gauge", "Messages in the queue, by state"),
     "courier_mail_queue_age_messages": Metric("gauge", "Messages in the queue, by age: up to so long"),

@@ -316,6 +316,7 @@ def test_refuses(given, sentence):
 def test_units_of_ours_that_are_looked_at_exist():
     """A name that nothing has would never be missed."""
     roles = Path(__file__).parents[5] / "roles"
-    ours = [one for one in look.UNITS if one.startswith("courier-mail-")]
+    # The role backup is another part of the collection.
+    ours = [one for one in look.UNITS if one.startswith("courier-mail-") and "backup" not in one]
     files = {path.name.removesuffix(".j2") for path in roles.rglob("courier-mail-*")}
     assert [one for one in ours if one not in files] == []
