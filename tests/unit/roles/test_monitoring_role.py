@@ -88,6 +88,11 @@ def test_a_host_that_only_watches_has_no_mail_to_count():
     assert role.running() >= OURS
 
 
+def test_a_host_without_mail_cannot_tell_by_mail():
+    role = Role("watcher.example.com", mail_contact="alice@example.com")
+    assert role.arguments()["parts"]["alarm"]["mail"] == []
+
+
 def test_secrets_of_webhooks_are_apart():
     hooks = [
         {"name": "a", "url": "https://h.example.com/x", "key": "a key of many letters"},
@@ -139,10 +144,8 @@ def test_every_unit_that_is_there_is_brought():
     assert set(Role("mx1.example.com")["texts"]) == files
 
 
-def test_services_that_end_are_those_of_timers():
-    """A service of its own must come back when it dies, and these need not."""
+def test_services_are_those_that_end():
+    """Others must come back when they die."""
     for path in (ROLE / "files").glob("courier-mail-watch-*.service"):
         text = path.read_text()
         assert "Type=oneshot\n" in text or "StandardInput=socket\n" in text, path.name
-        if "oneshot" in text:
-            assert (path.with_suffix(".timer")).exists(), path.name

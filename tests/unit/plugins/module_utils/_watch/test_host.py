@@ -141,6 +141,19 @@ def test_entries_of_lists_are_counted_without_their_comments(tmp_path, monkeypat
     assert look.own_lists() == {"block": 3}
 
 
+def test_mailboxes_elsewhere_were_reached_or_are_to_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(look, "FETCHED", str(tmp_path / "*.json"))
+    monkeypatch.setattr(look, "REACHED", str(tmp_path / "{}-reached"))
+    for name, idle in (("pop", False), ("new", False), ("idle", True)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"idle": idle}))
+        os.utime(tmp_path / f"{name}.json", (NOW, NOW))
+    # What is wanted no more has left something.
+    for name in ("pop", "gone"):
+        (tmp_path / f"{name}-reached").touch()
+        os.utime(tmp_path / f"{name}-reached", (NOW + 60, NOW + 60))
+    assert look.fetched() == {"pop": NOW + 60, "new": NOW}
+
+
 def show(monkeypatch, said):
     monkeypatch.setattr(look, "_said", lambda *_command: said)
 
