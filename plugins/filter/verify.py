@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from ..module_utils._watch import _registrations
 
 Host = Mapping[str, Any]  # a host's variables
 Noted = Mapping[str, Any]  # what the role verify noted of a host
@@ -56,6 +59,7 @@ def verify_rows(
         rows += [_door(host, door, days) for door in host.get("doors", [])]
         rows += [_relay(host, door) for door in host.get("relays", [])]
         rows += [_list(host, one) for one in host.get("lists", [])]
+    rows += _registered(hosts)
     rows += [_record(finding) for finding in records]
     rows += [row for host in hosts for row in _sender(host, sender_rules, days)]
     nowhere = {"host": ""}
@@ -197,6 +201,24 @@ def _relay(host: Noted, door: Mapping[str, Any]) -> Row:
 def _list(host: Noted, found: Mapping[str, Any]) -> Row:
     said = found["broken"] or "its test points answer as they must"
     return _row(host, "list", not found["broken"], said, {"to": found["zone"]})
+
+
+def _registered(hosts: Iterable[Noted]) -> list[Row]:
+    """What is due of registrations, once for the site."""
+    given = {str(one.get("name")): one for host in hosts for one in host.get("registrations", [])}
+    today = datetime.datetime.now(datetime.UTC).date()
+    try:
+        found = _registrations.due(_registrations.read(given.values(), today), today)
+    except _registrations.RegistrationError as error:
+        return [_row({"host": ""}, "registration", False, f"mail_registrations: {error}", {})]
+    return [
+        _row({"host": ""}, "registration", one.state != "late", _due(one), {"to": one.registration.name})
+        for one in found
+    ]
+
+
+def _due(one: _registrations.Due) -> str:
+    return f"soon: {one.said}" if one.state == "soon" else one.said
 
 
 def _record(finding: Finding) -> Row:

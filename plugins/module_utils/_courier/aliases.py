@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from .._filters._names import FORWARD, REFUSED, SINK, SRS, TRAP, local_name
+from .._filters._names import FORWARD, PROGRAM, REFUSED, SINK, SRS, TRAP, local_name
 from . import forwards
 from .circles import circle
 from .domains import DomainError, normalise, wildcards
@@ -32,7 +32,7 @@ _SWALLOWED = (TRAP, REFUSED, SINK)
 _SRS_FILES = tuple(f".courier-{tag}-default" for tag in ("SRS0", "SRS1", "srs0", "srs1", SRS))
 ALIASDIR_PREFIXES = (
     ".courier-catchall-",
-    ".courier-program-",
+    f".courier-{PROGRAM}-",
     f".courier-{FORWARD}-",
     *_SRS_FILES,
     *(f".courier-{kind}-" for kind in _SWALLOWED),
@@ -451,7 +451,7 @@ def _detour(alias: Alias) -> str | None:
     elif alias.outside:
         kind, needed = FORWARD, True
     else:
-        kind, needed = "program", alias.targets[0].startswith(("|", "/"))
+        kind, needed = PROGRAM, alias.targets[0].startswith(("|", "/"))
     return local_name(kind, alias.name) if needed else None
 
 

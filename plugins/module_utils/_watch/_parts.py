@@ -16,9 +16,11 @@ from ._places import ETC, has
 # are quick. A part is asked where it is wanted, that is, where it has settings.
 PARTS: dict[str, str] = {
     "alarm": "alarm",
+    "blocklists": "blocklists",
     "flow": "flow",
     "host": "host",
     "proofs": "proofs",
+    "reports": "reports",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
@@ -321,6 +322,35 @@ RELAYS = [
     {"door": "smtp [2001:db8::25]:25", "who": "stranger", "ok": False, "said": "open, foreign: RCPT", "seconds": 0.1},
     {"door": "smtp 192.0.2.25:465", "who": "authenticated", "ok": None, "said": "nothing is proved", "seconds": 0.1},
 ]
+
+
+REGISTRATION = {"kind": "fbl", "url": "https://example.net/fbl", "for": ["example.com"], "applied": "2026-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("days", "result", "what"),
+    [
+        (90, "ok", "it works; it is due in"),
+        (20, "ok", "soon: renew it, or see that it still works, at https://example.net/fbl: it is due in"),
+        (-3, "failed", "renew it, or see that it still works, at https://example.net/fbl: it was due"),
+    ],
+)
+def test_a_registration_is_one_row_of_the_site(days, result, what):
+    due = str(datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=days))
+    one = {"name": "Example FBL", "state": "active", "due": due, **REGISTRATION}
+    (row,) = verify_rows([host("mx1", registrations=[one]), host("mx2", registrations=[one])])
+    assert (row["result"], row["direction"], row["host"], row["to"]) == (result, "registration", "", "Example FBL")
+    assert row["what"].startswith(what)
+
+
+def test_a_registration_without_sense_is_a_row():
+    (row,) = verify_rows(
+        [host("mx1", registrations=[{"name": "Example FBL", "state": "active", **REGISTRATION, "kind": "x"}])]
+    )
+    assert (row["result"], row["what"]) == (
+        "failed",
+        "mail_registrations: Example FBL: kind is 'x'; write one of fbl, allowlist, postmaster_tool",
+    )
 
 
 def test_each_listener_that_was_asked_to_relay_has_a_row():
