@@ -33,4 +33,5 @@ SEEN: dict[str, Any] = {
     "bans": {"sshd": 4},
     "fetched": {"pop": NOW},
     "backup": {"finished": NOW, "proved": NOW, "bytes": 5, "minutes": 2, "checked": NOW},
+    "upgrade": {"stage": "done", "at": NOW},
 }

@@ -25,6 +25,7 @@ COMMANDS = {
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
+    "blocklists": "blocklists",
     "trace": "trace",
 }
 # Those that need root or are for whoever asks, and the one that becomes the owner of what it reads. Where root starts

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ._settings import refuse
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network  # pylint: disable=unsupported-binary-operation
 
 
 @dataclass(frozen=True)

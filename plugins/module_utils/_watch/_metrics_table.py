@@ -53,7 +53,7 @@ METRICS: dict[str, Metric] = {
     "courier_mail_proof_lost_total": Metric("counter", "Those that nobody has seen in time"),
     "courier_mail_proof_back_total": Metric("counter", "Those that came back as undeliverable"),
     "courier_mail_proof_failed_total": Metric("counter", "Those that this host could not even send"),
-    "courier_mail_proof_rejected_total": Metric("counter", "Letters that claimed to be proofs and were none, by reason"),
+    "courier_mail_proof_rejected_total": Metric("counter", "Letters that claimed to be proofs and were none"),
     # The queue.
     "courier_mail_queue_messages": Metric("gauge", "Messages in the queue, by state"),
     "courier_mail_queue_age_messages": Metric("gauge", "Messages in the queue, by age: up to so long"),
@@ -80,4 +80,17 @@ METRICS: dict[str, Metric] = {
     "courier_mail_backup_restore_seconds": Metric("gauge", "How long that took"),
     "courier_mail_backup_size_bytes": Metric("gauge", "Size of the last backup"),
     "courier_mail_backup_failed": Metric("gauge", "Whether the last run failed"),
+    # What others say.
+    "courier_mail_blocklist_up": Metric("gauge", "Whether a list in DNS that we may be on passes its test"),
+    "courier_mail_blocklist_asked_timestamp_seconds": Metric("gauge", "When a list was asked last"),
+    "courier_mail_blocklist_listed": Metric("gauge", "Whether one of us is on a list; NaN where it is not known"),
+    "courier_mail_blocklist_known_timestamp_seconds": Metric("gauge", "When that was known last; 0 for never"),
+    "courier_mail_dmarc_messages": Metric("gauge", "Messages of the last 7 days that receivers reported, by result"),
+    "courier_mail_tls_report_sessions": Metric("gauge", "Sessions of the last 7 days that senders reported, by result"),
+    "courier_mail_tls_report_failures": Metric("gauge", "Those that failed, by exchanger and type"),
+    "courier_mail_complaints": Metric("gauge", "Complaints of the last 7 days"),
+    "courier_mail_reports_rejected": Metric("gauge", "Reports of the last 7 days that were not taken, by reason"),
+    "courier_mail_reports_last_timestamp_seconds": Metric("gauge", "When a report of this kind was taken last"),
+    "courier_mail_registration_late": Metric("gauge", "Whether somebody should have looked at a registration by now"),
+    "courier_mail_registration_due_timestamp_seconds": Metric("gauge", "When somebody must look at a registration"),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from ._found import Finding, Sample, State
 from ._proof_settings import PART, Direction, Expected, Settings
@@ -135,7 +135,7 @@ def moment(at: float) -> str:
     return datetime.datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-_Stands: TypeAlias = "tuple[State, str, float | None]"
+_Stands = tuple[State, str, float | None]  # pylint: disable=unsupported-binary-operation
 
 
 def _own(settings: Settings, one: Direction, sent: list[Sent], now: float, say: Say) -> _Stands:

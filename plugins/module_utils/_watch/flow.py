@@ -54,6 +54,8 @@ _REASONS = tuple(
 
 def main(_arguments: Sequence[str]) -> int:
     """Run the command. Returns its exit code."""
+    if not _places.has(PART):
+        return 0
     try:
         settings = _places.settings(PART, Settings)
         totals = Totals(os.path.join(_places.STATE, FILE))

@@ -341,8 +341,16 @@ def test_refuses(given, sentence):
     assert str(refused.value).startswith(sentence)
 
 
+def test_where_no_mail_flows_nothing_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(_places, "STATE", str(tmp_path))
+    monkeypatch.setattr(_places, "has", lambda _part: False)
+    assert flow.main(["count"]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_counts(tmp_path, monkeypatch, journalctl):
     monkeypatch.setattr(_places, "STATE", str(tmp_path))
+    monkeypatch.setattr(_places, "has", lambda _part: True)
     monkeypatch.setattr(_places, "settings", lambda _part, _kind: SETTINGS)
     monkeypatch.setattr(flow, "users", lambda: None)
     journalctl(entry(1))

@@ -183,7 +183,7 @@ def test_what_was_seen_is_for_its_group_alone(tmp_path):
 NOTHING = dict.fromkeys(
     (
         *("queue", "units", "failed", "sockets", "backlogs", "certificates", "room", "held", "denied", "own_lists"),
-        *("lists", "bans", "fetched", "backup"),
+        *("lists", "bans", "fetched", "backup", "upgrade"),
     )
 )
 JUDGED = {
@@ -256,6 +256,12 @@ JUDGED = {
     "a state without sense": (
         {"backup": {"finished": "yesterday", "proved": True}},
         {"backup": ("bad", "there was none yet"), "backup proved by a restore": ("soon", "none was restored")},
+    ),
+    "an upgrade that goes on": ({"upgrade": {"stage": "begun", "at": NOW - 60}}, {}),
+    "an upgrade that is done": ({"upgrade": {"stage": "done", "at": NOW - DAY}}, {}),
+    "an upgrade that was cut off": (
+        {"upgrade": {"stage": "upgraded", "at": NOW - DAY}},
+        {"upgrade": ("bad", "an upgrade of Debian was cut off; run courier.mail.upgrade again")},
     ),
     "what cannot be seen": ({"errors": {"bans": "OSError: no"}}, {"look at bans": ("bad", "it cannot be seen: OSErr")}),
 }
