@@ -288,14 +288,25 @@ def test_what_another_message_became_is_not_its_own():
 
 
 def test_a_report_to_what_was_forwarded_is_passed_on():
+    """As Courier tells it: the name in lower case and without a domain, and as it was written when it is done."""
+    address = "SRS0-aBcD=TT=example.net=ann@mx1.example.com"
     told = [
-        *came(sender="", recipient="srs0-abcd@mx1.example.com"),
+        line(1, "courierd", NEW.format("ID")),
+        line(
+            1.1,
+            "courierd",
+            "started,id=ID,from=<>,module=local,host=alias!srs0-abcd=tt=example.net=ann!101!997!/etc/courier/aliasdir!!,"
+            "addr=<alias>",
+        ),
         line(1.3, "courierd", HERE.format("ID2")),
-        line(1.4, "courier-forward", f"passed on: a report to srs0-abcd@mx1.example.com to {ANN}"),
-        *delivered(sender="", recipient="srs0-abcd@mx1.example.com"),
+        line(1.4, "courier-forward", f"passed on: a report to {address} to {ANN}"),
+        *delivered(sender="", recipient=address),
         *tried(2.5, "250 Ok", "success", "ID2", ANN, ""),
     ]
-    assert [one["id"] for one in traced(told, id=number(1))["messages"]] == [short(1), short(2)]
+    found = traced(told, id=number(1))
+    assert [one["id"] for one in found["messages"]] == [short(1), short(2)]
+    assert list(verdicts(found)) == [address]
+    assert verdicts(found)[address].startswith(f"handed to the program of {address}")
 
 
 REFUSAL = {
