@@ -257,13 +257,7 @@ class Book:
 
     def _refuse(self, event: Refused) -> None:
         last = self.refusals[-1] if self.refusals else None
-        if last and (last.client, last.port, last.sender, last.recipient, last.command) == (
-            event.client,
-            event.port,
-            event.sender,
-            event.recipient,
-            event.command,
-        ) and last.reply[:3] == event.reply[:3] and last.reply[3:4] == "-":  # fmt: skip
+        if last and last.reply[3:4] == "-" and _same_reply(last, event):
             self.refusals[-1] = replace(last, reply=f"{event.reply[:3]} {last.reply[4:]} {event.reply[4:]}")
         else:
             self.refusals.append(event)
@@ -305,6 +299,11 @@ class Book:
                 ):
                     copy.came_of = letter.id
                     one.became.append(copy.id)
+
+
+def _same_reply(one: Refused, other: Refused) -> bool:
+    """Whether two lines are of one reply, but for what they say."""
+    return one.reply[:3] == other.reply[:3] and replace(one, at=0, reply="") == replace(other, at=0, reply="")
 
 
 def _reports(one: Letter, address: str, at: float) -> bool:
