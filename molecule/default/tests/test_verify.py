@@ -131,7 +131,7 @@ class TestTwoRunsAtOnce:
     def both(self, verify):
         hosts = ("--limit", f"{HUB},{SATELLITE}")
         with ThreadPoolExecutor(2) as threads:
-            return [one.result() for one in [threads.submit(verify, *hosts) for _ in range(2)]]
+            return [one.result() for one in [threads.submit(verify, *hosts) for _each in range(2)]]
 
     def test_both_pass(self, both):
         assert [run.failed() for run in both] == [set(), set()]

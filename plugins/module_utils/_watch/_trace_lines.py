@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ._trace_journal import Line
 
@@ -139,7 +139,7 @@ class Forwarded:
     text: str
 
 
-Event = New | Started | Said | Completed | Judged | Named | Connected | Refused | Forwarded
+Event: TypeAlias = "New | Started | Said | Completed | Judged | Named | Connected | Refused | Forwarded"
 
 
 def read(line: Line) -> Event | None:

@@ -90,23 +90,23 @@ class Reader(HTMLParser):
         self.ids, self.attributes = [], set()
         self.feed(text)
 
-    def handle_startendtag(self, tag, attributes):
-        self.handle_starttag(tag, attributes)
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
         self.open.pop()
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-        self.attributes |= {name for name, _value in attributes}
-        self.links += [value for name, value in attributes if name in ("src", "href", "action", "data")]
-        self.ids += [value for name, value in attributes if name == "id"]
+        self.attributes |= {name for name, _value in attrs}
+        self.links += [value for name, value in attrs if name in ("src", "href", "action", "data")]
+        self.ids += [value for name, value in attrs if name == "id"]
         if tag not in ("meta", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
-    def handle_data(self, text):
-        self.texts.append(text)
+    def handle_data(self, data):
+        self.texts.append(data)
 
 
 @pytest.fixture(scope="module")
