@@ -16,7 +16,7 @@ from tests.playbook import play
 HUB, SATELLITE = "mx1.example.com", "sat1.example.com"
 KEPT = "/var/backups/courier-mail-revert"
 # Nobody answers there: the route is valid, and leads nowhere.
-NOWHERE = [{"domain": "example.net", "relay": "192.0.2.250"}]
+NOWHERE = [{"domain": "example.net", "relay": "[192.0.2.250]"}]
 
 
 def run(playbook: str, *arguments: str, limit: str = f"{HUB},{SATELLITE}", **variables):

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._watch._trace_journal import Line
-from .._watch._trace_lines import Judged, Named, New, Refused, Said, decoded, read
+from .._watch._trace_lines import Judged, Named, New, Refused, Said, Started, decoded, read
 
 # Where mail comes from, and where it goes.
 INCOMING = ("foreign", "authenticated", "satellites", "fetched", "local")
@@ -26,10 +26,11 @@ RESULTS = ("delivered", "deferred", "failed")
 LATENCIES = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 
 _FETCHED = ipaddress.ip_network("127.25.0.0/16")  # the program beside fetchmail calls from there
-_BY = {"courierlocal": "mailboxes", "courieresmtp": "elsewhere", "courierdsn": "reports"}
+_BY = {"courierlocal": "mailboxes", "courieresmtp": "elsewhere"}
 _ENDED = {"success": "delivered", "deferred": "deferred", "failure": "failed"}
 # Most of the lines, which count nothing.
 _NOTHING = ("Waiting.", "started,", "CPU TIME")
+_REPORT = ",module=dsn,"  # a report about a message is made; there is no line for its success
 _TLS_FAILED = re.compile(r"(?:courieresmtpd: )?STARTTLS failed: (?:ip=\[[^\]]*\], )?(.*)")
 _LOGIN_FAILED = re.compile(r"LOGIN FAILED,")
 _TLS_VERSION = re.compile(r"(TLS|SSL)v?([1-3](?:\.[0-9])?)")
@@ -92,7 +93,7 @@ class Tally:
         """Count a line."""
         self._lines += 1
         text = line.text
-        if text.startswith(_NOTHING):
+        if text.startswith(_NOTHING) and _REPORT not in text:
             return
         if line.identifier.startswith(("imapd", "pop3d")):
             self._logins += bool(_LOGIN_FAILED.match(text))
@@ -107,6 +108,8 @@ class Tally:
             self._note(event)
         elif isinstance(event, Refused):
             self._refuse(event)
+        elif isinstance(event, Started) and event.module == "dsn":
+            self._outgoing["reports"]["delivered"][self._slot(event.at)] += 1
         elif isinstance(event, Judged):
             self._judge(event.entry)
         elif isinstance(event, Named):

@@ -265,8 +265,8 @@ def test_a_host_that_nobody_reached_needs_a_human():
 
 
 def test_the_worst_comes_first():
-    report = {**WELL, "queue": {"messages": 500, "oldest": 1}, "bans": {"error": "x", "jails": []}}
-    found = needs([host(report=report, troubles={"units": "x"})], Limits(), NOW)
+    full = {"path": "/srv", "used": 0.99, "inodes": 0}
+    found = needs([host(report={**WELL, "backup": None, "places": [full]}, troubles={"bans": "x"})], Limits(), NOW)
     assert [one["state"] for one in found] == ["bad", "soon", "unknown"]
 
 

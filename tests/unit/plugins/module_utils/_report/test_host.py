@@ -182,6 +182,7 @@ def test_says_what_the_watch_says():
 
 
 def test_says_how_full_file_systems_are(tmp_path):
-    (one,) = _host.places([str(tmp_path), str(tmp_path), "/nowhere/at/all"])
+    (tmp_path / "below").mkdir()
+    (one,) = _host.places([str(tmp_path), str(tmp_path / "below"), "/nowhere/at/all"])
     assert one["path"] == str(tmp_path)
     assert 0 <= one["used"] <= 1
