@@ -32,7 +32,6 @@ def watch_aliases(addresses: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]
 class _Host(NamedTuple):
     """A host that proves that its mail arrives."""
 
-    here: str  # in the inventory
     name: str
     site: str
     address: str
@@ -43,14 +42,28 @@ class _Host(NamedTuple):
     keys: bool  # whether others can know that a letter is its own
 
 
-def proofs(hosts: Iterable[Variables], me: str, every: int = 60, within: int = 30) -> dict[str, Any]:
+def proofs(
+    hosts: Iterable[Variables],
+    me: str,
+    every: int = 60,
+    within: int = 30,
+    satellites: Iterable[Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
     """What a host proves, and whose letters it expects. The documentation is in proofs.yml."""
-    known = [_host(one) for one in hosts if one.get("mail_monitoring", True)]
-    mine = next((one for one in known if one.here == me), None)
-    if mine is None:
+    everybody = list(hosts)
+    own = next((one for one in everybody if one["inventory_hostname"] == me), None)
+    if own is None or not own.get("mail_monitoring", True):
         return {}
+    mine = _host(own)
+    # In the order of the inventory, so that all mean the same hub. What has our name and is not us is this host as it
+    # was, or will be.
+    watched = (one for one in everybody if one is own or (_name(one) != mine.name and one.get("mail_monitoring", True)))
+    known = [mine if one is own else _host(one) for one in watched]
     senders = [one for one in known if one is not mine and one.keys and one.site == mine.site]
     back = [one for one in senders if one.satellite and one.smarthost == mine.name]
+    if satellites is not None:
+        taken = {str(one.get("name")) for one in satellites}
+        back = [one for one in back if one.name in taken]
     there = [one for one in senders if _hub(one, known) is mine]
     often = {"every": every, "within": within}
     expected = [
@@ -99,13 +112,16 @@ def proof_settings(
     return {"settings": settings, "secrets": {"keys": secrets, "logins": logins}}
 
 
+def _name(host: Variables) -> str:
+    return str(host.get("mail_hostname", host["inventory_hostname"]))
+
+
 def _host(host: Variables) -> _Host:
-    name = str(host.get("mail_hostname", host["inventory_hostname"]))
+    name = _name(host)
     smarthost = host.get("mail_smarthost") or {}
     domains = [] if smarthost else [str(one) for one in host.get("mail_domains") or []]
     contact = str(host.get("mail_contact") or "").rpartition("@")[2]
     return _Host(
-        here=str(host["inventory_hostname"]),
         name=name,
         site=str(host.get("mail_proof_site") or contact or name),
         address=str(host.get("mail_proof_address") or f"{_LOCAL_PART}@{domains[0] if domains else name}"),
@@ -118,8 +134,10 @@ def _host(host: Variables) -> _Host:
 
 
 def _hub(one: _Host, known: Sequence[_Host]) -> _Host | None:
-    """The host that has the mailbox of its contact, and is another."""
-    return next((hub for hub in known if one.contact in hub.domains and hub is not one and hub.site == one.site), None)
+    """The host that has the mailbox of its contact, where it is another."""
+    if one.contact in one.domains:
+        return None
+    return next((hub for hub in known if one.contact in hub.domains and hub.site == one.site), None)
 
 
 def _directions(mine: _Host, known: Sequence[_Host]) -> list[dict[str, Any]]:

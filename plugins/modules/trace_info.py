@@ -15,7 +15,7 @@ description:
   - What was refused while the sender was on the line never was a message, and is under RV(refusals).
   - Lines count only if the kernel says that they are of a user who may write them.
   - Whatever is given must fit.
-  - A part of a failed password, which Courier logs, is neither returned nor looked at.
+  - What was typed at a failed login, of which Courier logs a part, is never returned.
 options:
   id:
     description:
@@ -155,8 +155,15 @@ messages:
             RV(ignore:outcome) and RV(ignore:said).
           type: list
           elements: dict
+    nobody:
+      description: Why no recipient is known, in words; empty where there are some.
+      type: str
     reports:
       description: The ids of the reports that went to the sender.
+      type: list
+      elements: str
+    warnings:
+      description: The ids of the reports that only say that it takes long.
       type: list
       elements: str
     came_of:

@@ -21,6 +21,7 @@ class Handed(NamedTuple):
     letter: bytes
     sender: str
     to: str
+    mark: str
 
 
 class Host:
@@ -60,10 +61,10 @@ class Host:
     def run(self, *arguments, raw=b"", sender=""):
         """A command on this host, at its time."""
 
-        def sendmail(letter, whose, to):
+        def sendmail(letter, whose, to, mark=""):
             if self.refusal:
                 raise _proof_send.NotSent(self.refusal)
-            self.sent.append(Handed(letter, whose, to))
+            self.sent.append(Handed(letter, whose, to, mark))
 
         with self.monkeypatch.context() as patch:
             patch.setattr(proofs.sending, "sendmail", sendmail)

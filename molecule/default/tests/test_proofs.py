@@ -94,7 +94,7 @@ def arrives(site, stranger):
 
     def arrives(letter, sender="someone@example.net"):
         with site.call(stranger, 25) as smtp:
-            return smtp.sendmail(sender, [f"proof@{site.domain}"], letter)
+            return smtp.sendmail(sender, [f"proof@{site.domain}"], letter.replace(b"\n", b"\r\n"))
 
     return arrives
 

@@ -42,6 +42,18 @@ METRICS: dict[str, Metric] = {
     "courier_mail_socket_up": Metric("gauge", "Whether who must answers at his socket"),
     "courier_mail_socket_backlog": Metric("gauge", "How many wait at a socket that somebody takes what they have"),
     "courier_mail_held_senders": Metric("gauge", "Senders whose mail waits because there was too much of it"),
+    # Proved mail, by site, host and direction.
+    "courier_mail_proof_last_timestamp_seconds": Metric("gauge", "When a letter was proved last to have arrived"),
+    "courier_mail_proof_latency_seconds": Metric("gauge", "How long it was on its way"),
+    "courier_mail_proof_late": Metric("gauge", "Whether a direction is not proved in time"),
+    "courier_mail_proof_waiting": Metric("gauge", "Letters that are on their way"),
+    "courier_mail_proof_answers_waiting": Metric("gauge", "Letters of others that are to be answered"),
+    "courier_mail_proof_sent_total": Metric("counter", "Letters that were sent to prove that mail arrives"),
+    "courier_mail_proof_proved_total": Metric("counter", "Those that arrived"),
+    "courier_mail_proof_lost_total": Metric("counter", "Those that nobody has seen in time"),
+    "courier_mail_proof_back_total": Metric("counter", "Those that came back as undeliverable"),
+    "courier_mail_proof_failed_total": Metric("counter", "Those that this host could not even send"),
+    "courier_mail_proof_rejected_total": Metric("counter", "Letters that claimed to be proofs and were none"),
     # The queue.
     "courier_mail_queue_messages": Metric("gauge", "Messages in the queue, by state"),
     "courier_mail_queue_age_messages": Metric("gauge", "Messages in the queue, by age: up to so long"),

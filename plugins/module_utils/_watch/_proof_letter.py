@@ -150,6 +150,7 @@ def _marks(message: Message, parts: Sequence[Message]) -> list[tuple[str, str]]:
     texts += [_content(part).decode("utf-8", "replace") for part in parts if part.get_content_maintype() == "text"]
     # A header of the letter itself is quoted as a part of its own.
     texts += [str(part.get("Message-ID", "")) for part in parts if part is not message]
+    texts += [str(block.get("Original-Envelope-Id", "")) for block in _blocks(parts)]
     found = [(one[1].lower(), one[2].lower()) for text in texts for one in MARK.finditer(text)]
     return list(dict.fromkeys(found))[:_MARKS]
 
@@ -163,14 +164,18 @@ def _status(parts: Sequence[Message]) -> tuple[str, str]:
     """What a report says that happened, the worst of it, and in which words."""
     actions: list[str] = []
     said = ""
-    for part in parts:
-        if part.get_content_type() != "message/delivery-status" or not isinstance(part.get_payload(), list):
-            continue
-        for block in part.get_payload():
-            if isinstance(block, Message) and (action := str(block.get("Action", "")).split("(")[0].strip().lower()):
-                actions.append(action)
-                said = said or _clean(str(block.get("Diagnostic-Code") or block.get("Status") or action), _SAID)
+    for block in _blocks(parts):
+        if action := str(block.get("Action", "")).split("(")[0].strip().lower():
+            actions.append(action)
+            said = said or _clean(str(block.get("Diagnostic-Code") or block.get("Status") or action), _SAID)
     return "failed" if "failed" in actions else (actions or [""])[0], said
+
+
+def _blocks(parts: Sequence[Message]) -> Iterator[Message]:
+    """The groups of fields of a report, the first of which is about the message, and each other about a recipient."""
+    for part in parts:
+        if part.get_content_type() == "message/delivery-status" and isinstance(part.get_payload(), list):
+            yield from (block for block in part.get_payload() if isinstance(block, Message))
 
 
 def _way(message: Message) -> tuple[str, str]:

@@ -30,11 +30,12 @@ class NotSent(Exception):
     """Why nobody took it."""
 
 
-def sendmail(letter: bytes, sender: str, to: str) -> None:
-    """Give a letter to this host's mail server. Raises NotSent."""
+def sendmail(letter: bytes, sender: str, to: str, mark: str = "") -> None:
+    """Give a letter to this host's mail server, with a mark that reports about it quote. Raises NotSent."""
+    quoted = ["-V", mark] if mark else []
     try:
         done = subprocess.run(  # noqa: S603 -- no shell; the addresses are checked, and none begins with a hyphen
-            [_SENDMAIL, "-i", "-f", sender, to],
+            [_SENDMAIL, "-i", *quoted, "-f", sender, to],
             input=letter,
             timeout=_SENDMAIL_SECONDS,
             check=False,
@@ -65,7 +66,7 @@ def submit(letter: bytes, sender: str, to: str, server: Server) -> None:
             if port != 465:
                 client.starttls(context=context)
             client.login(server.login, server.password)
-            client.sendmail(sender, [to], letter)
+            client.sendmail(sender, [to], letter.replace(b"\n", b"\r\n"))
     except smtplib.SMTPAuthenticationError as error:
         # What a server says to a login may quote it.
         raise NotSent(f"{host}:{port} does not let {server.login} in: {error.smtp_code}") from error

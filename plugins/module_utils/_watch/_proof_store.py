@@ -245,7 +245,7 @@ class Store:
     def prune(self, now: float, days: int, lost: float) -> None:
         """Forget what is old. `lost` are the seconds after which a letter is refused for its age."""
         oldest = now - days * DAY
-        self.database.execute("DELETE FROM sent WHERE at < ? AND state != ?", (oldest, WAITING))
+        self.database.execute("DELETE FROM sent WHERE at < ?", (min(oldest, now - lost),))
         self.database.execute("DELETE FROM seen WHERE at < ?", (now - 2 * max(lost, HOUR),))
         self.database.execute("DELETE FROM answers WHERE at < ?", (now - lost,))
         self.database.execute(

@@ -10,6 +10,7 @@ by field; in an address > ends it only outside quotes. What does not fit exactly
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import re
@@ -152,15 +153,18 @@ def read(line: Line) -> Event | None:
         return Forwarded(line.at, found[1], decoded(found[2])) if found else None
     if line.identifier == "courierd":
         return _daemon(line) or _said(line)
-    return _said(line)
+    return _said(line) if line.identifier in ("courieresmtp", "courierlocal", "courierdsn") else None
 
 
 def decoded(text: str) -> str:
     """The text that the bytes mean, in one line, without what moves a terminal's cursor."""
+    if text.isascii() and text.isprintable():
+        return text
     said = text.encode("latin-1", "replace").decode("utf-8", "replace")
     return "".join(one if one.isprintable() else "?" for one in said)
 
 
+@functools.lru_cache(10_000)
 def address_of(text: str) -> str:
     """An IP address without ::ffff:."""
     try:
@@ -247,7 +251,9 @@ def _listener(line: Line) -> Event | None:
         return Refused(line.at, client, port, sender, recipient, command, decoded(typed[1]), account)
     if told := _ENVELOPE.fullmatch(line.text, place):
         sender, recipient = decoded(told[1] or ""), decoded(told[2] or "")
-        command = "RCPT TO" if told[2] is not None else "MAIL FROM" if told[1] is not None else ""
+        # What the filters refuse has the sender alone, too.
+        early = told[1] is not None and told[3].startswith("517")
+        command = "RCPT TO" if told[2] is not None else "MAIL FROM" if early else ""
         return Refused(line.at, client, port, sender, recipient, command, decoded(told[3]))
     return None
 

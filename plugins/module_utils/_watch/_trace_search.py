@@ -129,10 +129,13 @@ class Trace:
         """The answer. Checked is whether the journal knows who wrote which line."""
         seeds = self._seeds()
         ids, more = self._messages(seeds)
-        refusals = [one for one in self._refusals(seeds.found) if self._refused_fits(one)]
         chosen = [self._book.letters[one] for one in ids if one in self._book.letters]
+        refusals = [
+            one for one in self._refusals(seeds.found) if self._refused_fits(one) and not story.told_twice(one, chosen)
+        ]
         mailboxes = disk.fetched(self._fetchmail) if any(one.client.startswith("127.25.") for one in chosen) else {}
         for letter in chosen:
+            letter.listener = self._book.listener(letter)
             letter.mailbox = mailboxes.get(letter.client, "")
             self._look_into_the_queue(letter)
         chosen.sort(key=lambda one: (one.came or one.moment, one.id))
@@ -193,7 +196,11 @@ class Trace:
             letter = self._book.letters.get(todo.pop())
             if letter:
                 became = [id_ for one in letter.recipients.values() for id_ in one.became]
-                following = [one for one in (*became, *letter.reports, letter.came_of) if one and one not in found]
+                following = [
+                    one
+                    for one in (*became, *letter.reports, *letter.warnings, letter.came_of)
+                    if one and one not in found
+                ]
                 found.update(dict.fromkeys(following))
                 todo += following
         return list(found)
@@ -290,7 +297,8 @@ def _texts(asked: Query) -> list[bytes]:
     except ValueError:
         return [asked.host.encode()]
     address = f"::ffff:{asked.host}" if version == 4 else asked.host
-    return [f"[{address}]".encode(), f"relay={address},".encode(), f'"client": "{asked.host}"'.encode()]
+    # What begins alike is looked for at once.
+    return [f"{address}]".encode(), f"{address},".encode(), f'"client": "{asked.host}"'.encode()]
 
 
 def _escaped(text: str) -> bytes:

@@ -27,6 +27,7 @@ from ._trace_lines import (
 )
 
 _NEAR = 60.0  # seconds between a message and the one that it became
+_SOON = 5.0  # and between the verdict and the answer
 _OUTCOMES = {"success": "passed", "deferred": "waiting", "failure": "refused"}
 _TOOK = re.compile(r"delivered: (\S+)")
 _TOLD = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
@@ -58,6 +59,12 @@ class Recipient:
     attempts: list[Attempt] = field(default_factory=list)
     became: list[str] = field(default_factory=list)  # ids of what the forwarding service made of it
     waits_until: float = 0.0
+    local: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether a try has begun of which nothing was heard yet."""
+        return bool(self.attempts) and not self.attempts[-1].outcome
 
     @property
     def state(self) -> str:
@@ -88,6 +95,7 @@ class Letter:
     recipients: dict[str, Recipient] = field(default_factory=dict)
     reported: list[tuple[float, str, bool]] = field(default_factory=list)  # when, to whom, only that it takes long
     reports: list[str] = field(default_factory=list)  # their ids
+    warnings: list[str] = field(default_factory=list)  # those that only say that it takes long
     came_of: str = ""  # the id of the message that it is a copy of, or a report about
     completed: bool = False
 
@@ -118,6 +126,21 @@ class Letter:
     @property
     def message_id(self) -> str:
         return _text(self.named.get("message_id"))
+
+    def told_as(self, address: str) -> Recipient:
+        """The recipient that a delivery tells by this address.
+
+        Where a name of an alias directory or a domain that is another one's (hosteddomains) led to somebody, the
+        delivery begins under one name and ends under the other. Both have the same part before the @.
+        """
+        name = address.partition("@")[0].lower()
+        if not any(same(known, address) for known in self.recipients):
+            for known, one in list(self.recipients.items()):
+                if known.partition("@")[0].lower() == name and one.open and one.local:
+                    one.address = address
+                    self.recipients[address] = self.recipients.pop(known)
+                    break
+        return self.recipient(address)
 
     def recipient(self, address: str) -> Recipient:
         """The recipient with this address."""
@@ -181,18 +204,18 @@ class Book:
         letter = self._letter(event.id)
         letter.came, letter.file = event.at, event.file
         letter.client, letter.name, letter.helo, letter.login = event.client, event.name, event.helo, event.login
-        # No line says which connection it was. Where the client had several to different listeners, nobody knows.
+
+    def listener(self, letter: Letter) -> str:
+        """Where it came in. No line says which connection it was: where the client had several, nobody knows."""
         units = {
             one.unit.removesuffix(".service")
             for one in self._connected
-            if one.client == letter.client and one.at <= event.at <= one.at + _NEAR
+            if one.client == letter.client and one.at <= letter.came <= one.at + _NEAR
         }
-        if len(units) == 1:
-            letter.listener = _LISTENERS.get(units.pop(), "")
+        return _LISTENERS.get(units.pop(), "") if len(units) == 1 else ""
 
     def _start(self, event: Started) -> None:
         letter = self._letter(event.id)
-        letter.completed = False
         if event.module == "dsn":
             letter.reported.append((event.at, event.recipient, event.host == "deferred"))
             return
@@ -204,17 +227,14 @@ class Book:
             known = [one for one in letter.recipients if one.partition("@")[0] == alias]
             known += [one for one in _texts(letter.judged.get("to")) if one.partition("@")[0] == alias]
             name = known[0] if known else alias
-        letter.recipient(name).attempts.append(Attempt(event.at, event.host if event.module == "esmtp" else ""))
+        one = letter.recipient(name)
+        one.local = event.module == "local"
+        one.attempts.append(Attempt(event.at, "" if one.local else event.host))
 
     def _say(self, event: Said) -> None:
         letter = self._letter(event.id)
         letter.sender = event.sender
-        if event.recipient not in letter.recipients:
-            alias = letter.recipients.pop(event.recipient.partition("@")[0], None)
-            if alias:
-                alias.address = event.recipient
-                letter.recipients[event.recipient] = alias
-        one = letter.recipient(event.recipient)
+        one = letter.told_as(event.recipient)
         if not one.attempts or (one.attempts[-1].outcome and event.at - one.attempts[-1].ended > 1):
             one.attempts.append(Attempt(event.at))
         attempt = one.attempts[-1]
@@ -244,37 +264,39 @@ class Book:
         """Say which message came of which."""
         letters = sorted(self.letters.values(), key=lambda one: one.moment)
         for letter in letters:
-            for at, address, _late in letter.reported:
+            for at, address, late in letter.reported:
                 report = next((one for one in letters if _reports(one, address, at)), None)
                 if report:
                     report.came_of = letter.id
-                    letter.reports.append(report.id)
-            for one in letter.recipients.values():
-                for attempt in one.attempts:
-                    if attempt.outcome == "delivered":
-                        one.became += self._copies(letter, attempt, letters)
+                    (letter.warnings if late else letter.reports).append(report.id)
+            for event in self.forwarded:
+                if event.did == "passed on":
+                    self._passed_on(letter, event, letters)
 
-    def _copies(self, letter: Letter, attempt: Attempt, letters: list[Letter]) -> list[str]:
-        found = []
-        for event in self.forwarded:
-            if event.did != "passed on" or not attempt.at - 1 <= event.at <= attempt.ended + 1:
-                continue
+    def _passed_on(self, letter: Letter, event: Forwarded, letters: Iterable[Letter]) -> None:
+        """Whether this line is about a delivery of this letter, and which message it is about."""
+        fitting = [
+            (bool(one.became), attempt.ended, one)
+            for one in letter.recipients.values()
+            for attempt in one.attempts
+            if attempt.outcome == "delivered" and attempt.at - 1 <= event.at <= attempt.ended + 1
+        ]
+        # Several at once are told apart by their order.
+        for _has, ended, one in sorted(fitting, key=lambda it: it[:2])[:1]:
             for copy in letters:
                 heads = (
                     f"{letter.sender or '<>'} as {copy.sender or '<>'} to ",
                     *(f"a report to {name} to " for name in letter.recipients if not letter.sender),
                 )
-                head = next((one for one in heads if event.text.startswith(one)), "")
+                head = next((it for it in heads if event.text.startswith(it)), "")
                 if (
                     head
                     and not copy.came_of
-                    and copy.id != letter.id
-                    and attempt.at - 2 <= copy.came <= event.at + 5
+                    and event.at - 5 <= copy.came <= min(event.at, ended) + 5
                     and any(name in event.text[len(head) :].split(", ") for name in copy.recipients)
                 ):
                     copy.came_of = letter.id
-                    found.append(copy.id)
-        return found
+                    one.became.append(copy.id)
 
 
 def _reports(one: Letter, address: str, at: float) -> bool:
@@ -383,9 +405,24 @@ def _tries(number: int) -> str:
 def refusal(letter: Letter) -> str:
     """How the filters refused it."""
     by = [name for name, said in _filters(letter) if said.startswith(("refuse", "defer", "down, defer"))]
-    word = "refused" if letter.judged.get("verdict") == "refuse" else "put off"
     name = f" by filter {by[-1]}" if by else " by the filters"
-    return f"{word} while the sender was on the line: {_text(letter.judged.get('reply'))}{name}"
+    reply = _text(letter.judged.get("reply"))
+    return f"{_word(reply)} while the sender was on the line: {reply}{name}"
+
+
+def _word(reply: str) -> str:
+    return "put off" if reply.startswith("4") else "refused"
+
+
+def told_twice(one: Refused, letters: Iterable[Letter]) -> bool:
+    """Whether a listener's line is what a client heard of the filters about one of these messages."""
+    return any(
+        letter.refused
+        and (letter.client, letter.sender) == (one.client, one.sender)
+        and abs(letter.came - one.at) < _SOON
+        and one.reply[:3] == _text(letter.judged.get("reply"))[:3]
+        for letter in letters
+    )
 
 
 def _filters(letter: Letter) -> Iterator[tuple[str, str]]:
@@ -396,7 +433,12 @@ def _filters(letter: Letter) -> Iterator[tuple[str, str]]:
 
 def as_data(letter: Letter) -> dict[str, Any]:
     """A message for programs."""
-    given = _texts(letter.judged.get("to")) if letter.refused else []
+    named = _texts(letter.judged.get("to"))
+    given = named if letter.refused else []
+    if letter.file and not letter.completed:
+        untried = [Recipient(who) for who in named if not any(same(who, known) for known in letter.recipients)]
+    else:
+        untried = []
     rows = [
         {
             "address": one.address,
@@ -406,7 +448,7 @@ def as_data(letter: Letter) -> dict[str, Any]:
             "became": one.became,
             "attempts": [dict(vars(attempt)) for attempt in one.attempts],
         }
-        for one in letter.recipients.values()
+        for one in [*letter.recipients.values(), *untried]
     ]
     rows += [
         {"address": one, "state": "refused", "verdict": refusal(letter), "next": 0.0, "became": [], "attempts": []}
@@ -431,14 +473,26 @@ def as_data(letter: Letter) -> dict[str, Any]:
         "filters": dict(_filters(letter)),
         "filtered": bool(letter.judged),
         "recipients": rows,
+        "nobody": "" if rows else _nobody(letter),
         "reports": letter.reports,
+        "warnings": letter.warnings,
         "came_of": letter.came_of,
     }
+
+
+def _nobody(letter: Letter) -> str:
+    """Why no recipient is named."""
+    if letter.judged and not letter.file:
+        return "the filters let it in, and Courier never took it: the client went away, or Courier was stopped"
+    if letter.judged and not letter.judged.get("to"):
+        return "no recipient was left when the filters were done"
+    return "the journal names no recipient"
 
 
 def refused_as_data(one: Refused, asked: str) -> dict[str, Any]:
     """A refusal for programs. Whom a client claimed to be is told to nobody who did not know it."""
     account = asked if one.account and same(one.account, asked) else ""
+    place = f", at {one.command}" if one.command else ""
     return {
         "at": one.at,
         "client": one.client,
@@ -448,7 +502,7 @@ def refused_as_data(one: Refused, asked: str) -> dict[str, Any]:
         "command": one.command,
         "account": account,
         "reply": one.reply,
-        "verdict": f"refused while the sender was on the line, at {one.command or 'the connection'}: {one.reply}",
+        "verdict": f"{_word(one.reply)} while the sender was on the line{place}: {one.reply}",
     }
 
 
@@ -461,8 +515,9 @@ def as_text(found: dict[str, Any]) -> str:
             author = ", ".join(one["header_from"]) or "nobody"
             lines.append(f"    names   {one['message_id']} from {author}, by its header")
         lines.append(f"    came    {one['how']}")
-        if one["written"]:
-            lines.append(f"    to      {', '.join(one['written'])}, as was written")
+        # Clients often claim what it is anyway.
+        if written := [who for who in one["written"] if who not in {row["address"] for row in one["recipients"]}]:
+            lines.append(f"    to      {', '.join(written)}, as was written")
         if one["filters"]:
             told = [f"{name} {said}" for name, said in one["filters"].items() if said != "pass"]
             silent = len(one["filters"]) - len(told)
@@ -474,9 +529,10 @@ def as_text(found: dict[str, Any]) -> str:
             lines.append(f"    {row['address']}: {row['verdict']}")
             early = [try_ for try_ in row["attempts"][:-1] if try_["outcome"]]
             lines += [f"        {clock(try_['ended'])}  {try_['outcome']}: {try_['said']}" for try_ in early]
-        if not one["recipients"]:
-            lines.append("    there is no recipient left, or none that the journal names")
+        if one["nobody"]:
+            lines.append(f"    {one['nobody']}")
         lines += [f"    report  {id_} went to the sender" for id_ in one["reports"]]
+        lines += [f"    warning {id_} went to the sender, that it takes long" for id_ in one["warnings"]]
         lines.append("")
     for one in found["refusals"]:
         who = f"{one['client']} port {one['port']}"

@@ -36,14 +36,14 @@ _ACTIONS = ("pass", "accept", "refuse", "defer", "down")
 _REASONS = tuple(
     (name, re.compile(pattern, re.IGNORECASE))
     for name, pattern in (
-        ("authentication", r"^535 |authentication (failed|rejected|required)"),
-        ("relaying", r"^513 |relaying denied"),
+        ("authentication", r"^535[ -]|authentication (failed|rejected|required)"),
+        ("relaying", r"^513[ -]|relaying denied"),
         ("unknown recipient", r"user .*unknown|unknown user|no such (user|mailbox)|^550 5\.1\.1 "),
         ("virus", r"virus"),
         ("attachment", r"files of this kind|programs by mail"),
         ("spam score", r"which is spam here|scores [0-9.]+"),
         ("deny list", r"your host sends spam|^511 |blacklist|is listed|is on the list"),
-        ("sender policy", r"^517 |\bspf\b|dmarc|sender (domain|address|rejected)"),
+        ("sender policy", r"^517[ -]|\bspf\b|dmarc|sender (domain|address|rejected)"),
         ("size", r"^523 |too big|size|quota|mailbox (is )?full"),
         ("rate", r"too (many|much)|rate|later than"),
         ("tls", r"\btls\b|starttls"),
@@ -54,6 +54,8 @@ _REASONS = tuple(
 
 def main(_arguments: Sequence[str]) -> int:
     """Run the command. Returns its exit code."""
+    if not _places.has(PART):
+        return 0
     try:
         settings = _places.settings(PART, Settings)
         totals = Totals(os.path.join(_places.STATE, FILE))
@@ -166,6 +168,7 @@ class Counter:
         self._totals = totals
         self._satellites = settings.networks("satellites")
         self._fetched = settings.networks("fetched")
+        self._filtered = settings.filtered
 
     def add(self, line: Line) -> None:
         """One line."""
@@ -203,7 +206,7 @@ class Counter:
         self._totals.add("courier_mail_received_total", direction=direction)
         self._totals.came(event.id, event.at, direction)
         self._totals.set("courier_mail_last_timestamp_seconds", event.at, of=f"received {direction}")
-        if direction in ("foreign", "fetched"):
+        if self._filtered and direction in ("foreign", "fetched"):
             self._totals.set("courier_mail_last_timestamp_seconds", event.at, of="strangers")
 
     def _said(self, event: Said, identifier: str) -> None:

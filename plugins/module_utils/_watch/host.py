@@ -19,7 +19,8 @@ from .look import PART, SEEN
 _OLD = 600.0  # seconds after which it says nothing of now
 _BACKLOG = 10  # that wait at a socket
 _HOUR, _DAY = 3600.0, 86400.0
-_SHOWN = 5
+_STAGES = ("begun", "upgraded")  # between which and the end a host is neither the old nor the new one
+_UPGRADE = 3 * _HOUR
 
 
 class Unseen(Exception):
@@ -66,6 +67,10 @@ def judged(settings: Settings, seen: Mapping[str, Any], now: float) -> Iterator[
         yield Finding(PART, f"mailbox elsewhere {name}", State.BAD if late else State.WELL, said)
     if seen["backup"]:
         yield from _backup(settings, seen["backup"], now)
+    if seen["upgrade"]:
+        cut = seen["upgrade"]["stage"] in _STAGES and now - seen["upgrade"]["at"] > _UPGRADE
+        said = "an upgrade of Debian was cut off; run courier.mail.upgrade again" if cut else "there is none on its way"
+        yield Finding(PART, "upgrade", State.BAD if cut else State.WELL, said)
 
 
 def counted(seen: Mapping[str, Any]) -> Iterator[Sample]:

@@ -171,20 +171,17 @@ def _send(settings: Settings, store: Store, one: Direction) -> None:
         if not settings.home or one.way == proof_token.RECEIVER:
             store.become(sent._replace(state=GONE), now)
     try:
-        _hand_over(settings, one, letters.compose(token, text, mac, sender, one.to), sender)
+        letter = letters.compose(token, text, mac, sender, one.to)
+        if one.login:
+            server = sending.Server(one.server, one.port, one.login, settings.logins[one.login], settings.trust)
+            sending.submit(letter, sender, one.to, server)
+        else:
+            sending.sendmail(letter, sender, one.to, proof_token.mark(token.nonce, mac))
     except sending.NotSent as error:
         said = clean(str(error))
         sys.stderr.write(f"courier-mail-watch: {one.name}: {said}\n")
         with store.changing():
             store.become(sent._replace(state=FAILED, said=said), time.time())
-
-
-def _hand_over(settings: Settings, one: Direction, letter: bytes, sender: str) -> None:
-    if one.login:
-        server = sending.Server(one.server, one.port, one.login, settings.logins[one.login], settings.trust)
-        sending.submit(letter, sender, one.to, server)
-    else:
-        sending.sendmail(letter, sender, one.to)
 
 
 def _answer(settings: Settings, store: Store) -> None:

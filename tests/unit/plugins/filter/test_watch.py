@@ -111,6 +111,25 @@ def test_hosts_that_nobody_watches_are_left_out():
     assert plan("mx1.example.com", [HUB])["addresses"] == ["proof@example.com"]
 
 
+def test_a_satellite_whose_mail_is_not_taken_has_no_address_here():
+    found = watch.proofs(HOSTS, "mx1.example.com", satellites=[])
+    assert found["addresses"] == ["proof@example.com"]
+    assert [one["direction"] for one in found["expected"]] == ["hub"] * 3
+    assert watch.proofs(HOSTS, "mx1.example.com", satellites=[{"name": "sat1.example.com"}]) == plan("mx1.example.com")
+
+
+def test_two_hubs_with_the_same_mailboxes_each_prove_themselves():
+    other = HUB | {"inventory_hostname": "mx2.example.com"}
+    assert [way[0] for way in ways("mx2.example.com", [*HOSTS, other])] == ["local", "report"]
+    assert expected("mx2.example.com", [*HOSTS, other]) == []
+
+
+def test_another_host_of_our_name_is_ourselves():
+    assert plan(
+        "mx1.example.com", [HUB | {"inventory_hostname": "old"} | {"mail_hostname": "mx1.example.com"}, *HOSTS]
+    ) == (plan("mx1.example.com"))
+
+
 def test_what_is_said_wins():
     hub = HUB | {
         "mail_proof_address": "tests@shop.example.com",

@@ -13,7 +13,7 @@ from plugins.module_utils._watch._settings import SettingsError, build
 from plugins.module_utils._watch._trace_journal import JournalError, Line
 
 ID = "00000000003965C1.000000006B081DB3.00006A28"
-SETTINGS = Settings(satellites=["198.51.100.21", "2001:db8:25::/64"])
+SETTINGS = Settings(satellites=["198.51.100.21", "2001:db8:25::/64"], filtered=True)
 NEW = f"newmsg,id={ID}: dns; mx.example.net (mx.example.net [::ffff:%s])"
 SAID = f"id={ID},from=<mailbox@example.net>,addr=<bob@example.com>"
 ERROR = "error,relay=::ffff:192.0.2.9,port=52541,from=<someone@example.net>,to=<alice@example.com>: "
@@ -105,6 +105,7 @@ REASONS = {
     "513 Relaying denied.": "relaying",
     "535 Authentication failed.": "authentication",
     "517 SPF fail": "sender policy",
+    "517-Domain does not exist: nowhere.example.net.": "sender policy",
     "523 Message length (30000000 bytes) exceeds administrative limit.": "size",
     "554 5.7.1 This mail was not accepted, it holds a virus: Eicar": "virus",
     "554 5.7.1 Files of this kind are not accepted here: probe.exe": "attachment",
@@ -340,8 +341,16 @@ def test_refuses(given, sentence):
     assert str(refused.value).startswith(sentence)
 
 
+def test_where_no_mail_flows_nothing_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(_places, "STATE", str(tmp_path))
+    monkeypatch.setattr(_places, "has", lambda _part: False)
+    assert flow.main(["count"]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_counts(tmp_path, monkeypatch, journalctl):
     monkeypatch.setattr(_places, "STATE", str(tmp_path))
+    monkeypatch.setattr(_places, "has", lambda _part: True)
     monkeypatch.setattr(_places, "settings", lambda _part, _kind: SETTINGS)
     monkeypatch.setattr(flow, "users", lambda: None)
     journalctl(entry(1))
@@ -349,4 +358,8 @@ def test_the_command_counts(tmp_path, monkeypatch, journalctl):
     journalctl(entry(1), entry(2, NEW % "192.0.2.9"))
     assert flow.main(["count"]) == 0
     assert {one.name: one.value for one in flow.samples()}["courier_mail_received_total"] == 1
-    assert [one.state for one in flow.findings()] == [State.WELL]
+    # It was long ago.
+    assert {one.subject: one.state for one in flow.findings()} == {
+        "journal": State.WELL,
+        "mail without filters": State.BAD,
+    }

@@ -5,6 +5,7 @@ import email
 import json
 import re
 import smtplib
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,7 +63,7 @@ def header(letter):
 def test_a_letter_that_comes_home_proves_its_way(hub):
     assert state(hub, "mx1.example.com: local") == "unknown"
     (handed,) = hub.prove()
-    assert handed[1:] == ("proof@example.com", "proof@example.com")
+    assert handed[1:3] == ("proof@example.com", "proof@example.com")
     assert state(hub, "mx1.example.com: local") == "unknown"
     hub.later = 3
     assert re.fullmatch(r"local is proved, after [34]\.\d s", hub.take(received(handed.letter, "mx1.example.com")))
@@ -85,7 +86,7 @@ def test_an_answer_proves_its_way_and_tells_over_which_tls(hub, other, capsys):
     )
     assert (other.place / "proofs.answer").exists()
     (answer,) = other.prove()
-    assert answer[1:] == ("", "proof@example.com")
+    assert answer[1:] == ("", "proof@example.com", "")
     found = header(answer.letter)
     assert found["Auto-Submitted"] == "auto-replied"
     assert found["In-Reply-To"] == header(handed.letter)["Message-ID"]
@@ -105,12 +106,22 @@ def test_a_report_that_comes_home_proves_its_way(hub, headers):
     assert state(hub, "mx1.example.com: report") == "well"
 
 
-def test_a_report_without_the_header_is_known_by_the_mark(hub):
+@pytest.mark.parametrize(
+    "quote",
+    [
+        lambda bare, handed: bare.replace(b"It could", header(handed.letter)["Subject"].encode() + b": it could"),
+        lambda bare, handed: bare.replace(
+            b"mx1.example.com\n\nFinal", f"a\nOriginal-Envelope-Id: {handed.mark}\n\nFinal".encode()
+        ),
+    ],
+    ids=["in its text", "in the envelope"],
+)
+def test_a_report_without_the_header_is_known_by_the_mark(hub, quote):
     hub.configure(directions=[REPORT])
     (handed,) = hub.prove()
-    subject = header(handed.letter)["Subject"]
-    bare = report(b"Subject: x\n\n").replace(b"It could NOT", f"Your letter '{subject}' could NOT".encode())
-    assert hub.take(bare).startswith("report is proved")
+    bare = report(b"Subject: x\n\n")
+    assert quote(bare, handed) != bare
+    assert hub.take(quote(bare, handed)).startswith("report is proved")
 
 
 @pytest.mark.parametrize(
@@ -395,6 +406,21 @@ def test_what_strangers_write_is_one_line(hub):
     assert said.isprintable()
 
 
+def test_a_mark_of_which_half_is_right_is_none(hub):
+    hub.configure(directions=[LOOP])
+    (handed,) = hub.prove()
+    mark = re.search(r"cmp1-(\w+)-(\w+)", header(handed.letter)["Subject"])
+    forged = f"cmp1-{mark[1]}-{mark[2][:-1]}{'a' if mark[2][-1] != 'a' else 'b'}"
+    assert hub.take(f"Subject: {forged}\n\n".encode()).startswith("no proof, forged")
+    assert hub.take(f"Subject: {mark[0]}\n\n".encode()).startswith("loop is proved")
+
+
+def test_two_tokens_are_none(hub):
+    first, second = hub.prove()[0].letter, hub.prove("--now")[0].letter
+    token = second[second.index(FIELD.encode()) : second.index(b"MIME-Version")]
+    assert hub.take(token + first).startswith("no proof, malformed: it has several tokens")
+
+
 # --- bounds ---
 
 
@@ -442,15 +468,17 @@ def test_letters_that_wait_are_few(hub):
     assert found["lost_total", "example.com", "mx1.example.com", "local"] == 3
 
 
-def test_what_is_old_is_forgotten(hub):
-    hub.configure(days=31)
+def test_what_is_old_is_forgotten(hub, satellite):
+    hub.configure(days=31, keys=KEYS, key="2026")
     for day in range(0, 60, 3):
         hub.later = day * 24 * HOUR
         (handed,) = hub.prove()
         hub.take(handed.letter)
+        satellite.later = hub.later
+        hub.take(satellite.prove()[0].letter)
     store = Store(str(hub.place / "proofs.sqlite"), readonly=True)
     assert len(store.letters("local")) == 11
-    assert store.database.execute("SELECT count(*) FROM seen").fetchone()[0] <= 2
+    assert store.database.execute("SELECT count(*) FROM seen").fetchone()[0] == 1
     store.close()
     assert hub.samples()["proved_total", "example.com", "mx1.example.com", "local"] == 20
 
@@ -514,18 +542,48 @@ def test_a_login_is_used_where_one_is_given(hub, monkeypatch):
     assert read(letter).token.reply == "proof@example.com"
 
 
+class Smtp:
+    """A server."""
+
+    said: ClassVar[list[Any]] = []
+
+    def __init__(self, *about, **_named):
+        self.said.append(about)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+    def starttls(self, context):
+        self.said.append(context.check_hostname)
+
+    def login(self, *about):
+        self.said.append(about)
+
+    def sendmail(self, *about):
+        self.said.append(about)
+
+
+def test_a_letter_is_submitted_within_tls_and_in_lines_of_smtp(monkeypatch):
+    monkeypatch.setattr(_proof_send.smtplib, "SMTP", Smtp)
+    server = _proof_send.Server("mx1.example.com", 587, "bob@example.com", "hunter2", "")
+    _proof_send.submit(b"Subject: x\n\ny\n", "bob@example.com", "a@example.net", server)
+    assert Smtp.said == [
+        ("mx1.example.com", 587),
+        True,
+        ("bob@example.com", "hunter2"),
+        ("bob@example.com", ["a@example.net"], b"Subject: x\r\n\r\ny\r\n"),
+    ]
+
+
 def test_no_password_is_told(monkeypatch):
-    class Smtp:
-        def __init__(self, *_all, **_named):
-            pass
-
-        __enter__ = lambda self: self  # noqa: E731
-        __exit__ = starttls = lambda *_all, **_named: None
-
+    class Closed(Smtp):
         def login(self, _login, password):
             raise smtplib.SMTPAuthenticationError(535, f"no {password}".encode())
 
-    monkeypatch.setattr(_proof_send.smtplib, "SMTP", Smtp)
+    monkeypatch.setattr(_proof_send.smtplib, "SMTP", Closed)
     server = _proof_send.Server("mx1.example.com", 587, "bob@example.com", "hunter2", "")
     with pytest.raises(_proof_send.NotSent) as refused:
         _proof_send.submit(b"", "bob@example.com", "a@example.net", server)
