@@ -24,7 +24,7 @@ SECONDS = 3.0
 T = 1795595675
 MAKER = "/lib/systemd/systemd-journal-remote"
 DIRECTORY = "/srv/bench-journal"
-NUMBER = 50_000  # of the message that is looked for, which is in the middle
+NUMBER = 50_001  # of the message that is looked for, which is in the middle and was let in
 
 
 def number(message: int) -> str:
