@@ -80,11 +80,14 @@ def main(directory: str, maker: str = MAKER) -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     rows = [
         Figure(
-            f"report, {journal['lines']:,} lines counted", f"{mine:.1f} s, {memory} MiB",
-            f"journalctl alone {other:.1f} s", f"{mine / other:.2f}", "",
+            f"report, {journal['lines']:,} lines counted",
+            f"{mine:.1f} s, {memory} MiB",
+            f"journalctl alone {other:.1f} s",
+            f"{mine / other:.2f}",
+            "",
         ),
         Figure("the page of it", f"{made:.2f} s, {len(text) >> 10} KiB", "", "", ""),
-    ]  # fmt: skip
+    ]
     for row in rows:
         print(f"| {' | '.join(row)} |", flush=True)
 

@@ -39,6 +39,7 @@ _VARIES = re.compile(r"<[^>]*>|\S*@\S*|https?://\S+|\b(?:[0-9a-fA-F]*:){2,}[0-9a
 _NAMES = re.compile(r"\b(?:[\w-]+\.)+[A-Za-z][\w-]+\b")
 _NUMBERS = re.compile(r"\b[0-9A-Fa-f]{8,}\b")
 _LONGEST = 160
+_CUT = 60
 _KEPT = 20_000  # different texts of a kind, or messages on their way
 _SHOWN = 15
 
@@ -74,7 +75,8 @@ class Tally:
         self._since, self._until, self._slots = since, until, slots
         self._width = (until - since) / slots
         self._relays = list(_networks(relays))
-        self._lines = self._first = 0
+        self._lines = 0
+        self._first: float | None = None
         self._incoming = {name: [0] * slots for name in INCOMING}
         self._refusals = [0] * slots
         self._outgoing = {name: {result: [0] * slots for result in RESULTS} for name in OUTGOING}
@@ -92,6 +94,8 @@ class Tally:
     def add(self, line: Line) -> None:
         """Count a line."""
         self._lines += 1
+        if self._first is None:
+            self._first = line.at
         text = line.text
         if text.startswith(_NOTHING) and _REPORT not in text:
             return
@@ -121,6 +125,7 @@ class Tally:
         """What was counted."""
         return {
             "lines": self._lines,
+            "first": self._first,
             "since": self._since,
             "until": self._until,
             "width": self._width,
@@ -238,7 +243,8 @@ def _general(text: str) -> str:
     """A reply without what differs from one client to the next, so that it can be counted."""
     for varies in (_VARIES, _NAMES, _NUMBERS):
         text = varies.sub("…", text)
-    return text[:_LONGEST].strip()
+    # Courier cuts what is long, and how long it is depends on the address in it.
+    return f"{text[:_CUT].rstrip()}…" if text.endswith("...") else text[:_LONGEST].strip()
 
 
 def _class(seconds: float) -> int:

@@ -154,6 +154,15 @@ class TestPage:
         text = page(made(host(report=NOTHING)))
         assert "The journal of this host was not read" in text
 
+    def test_says_where_the_journal_is_shorter(self):
+        later = journal(first=NOW - 2 * DAY)
+        assert "The journal of this host begins" in page(made(host(report={**FULL, "journal": later})))
+        assert "The journal of this host begins" not in page(made(host(report=FULL)))
+
+    def test_has_no_columns_for_what_no_filter_said(self):
+        text = page(made(host(report=FULL)))
+        assert [name in text for name in (">refused</th>", ">down</th>", ">deferred</th>")] == [True, True, False]
+
     def test_nothing_may_need_a_human(self):
         assert '<p class="all-well">' in page(made(host(report=FULL)) | {"needs": []})
 

@@ -108,6 +108,25 @@ def test_says_why_mail_waits_and_fails():
     assert found["fails"] == [{"text": "550 5.1.1 … unknown", "count": 1}]
 
 
+def test_reasons_that_courier_cut_count_together():
+    lines = [
+        line
+        for cut in ("recip...", "recipient tab...")
+        for line in (
+            *said(
+                "courieresmtp", f": 550 5.1.1 <x@example.com>: Recipient address rejected: User unknown in local {cut}"
+            ),
+            *said("courieresmtp", ",status: failure"),
+        )
+    ]
+    assert [one["count"] for one in tallied(*lines)["fails"]] == [2]
+
+
+def test_says_when_the_first_line_was_written():
+    assert tallied(*journal("Waiting.", "Waiting."))["first"] == AT
+    assert tallied()["first"] is None
+
+
 def test_says_how_long_it_took():
     found = tallied(*journal(CAME["from the world"][0]), *said(*WENT["into a mailbox"][:2]))["latency"]
     assert (
