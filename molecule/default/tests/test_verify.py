@@ -66,6 +66,7 @@ class TestASiteWhereAllIsWell:
             "in: authenticated, 587",
             "in: authenticated, 465",
             "out: foreign or by a route",
+            "out: forwarded",
             "out: report",
             "read: IMAP",
             "read: webmail",
