@@ -31,9 +31,11 @@ def letter(site, who="alice"):
 
 def file_of(site, token, eventually):
     """Where a letter is, below the mail root."""
-    find = ("grep -rl --include='*mx1*' %s /srv/vmail", token)
-    (path,) = eventually(lambda: site.run(*find).stdout.split())
-    return path.removeprefix("/srv/vmail/")
+
+    def found():
+        return site.run("grep -rl %s /srv/vmail", token).stdout.split()
+
+    return eventually(found)[0].removeprefix("/srv/vmail/")
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from . import _manifest, _queue
 from ._configuration import STATE, Settings
 from ._restic import NoRepositoryError, Restic, ResticError
-from ._take import ASIDE, FORMAT, account_names, as_user
+from ._take import ASIDE, FORMAT, TakeError, account_names, as_user, dump_accounts, names_in
 
 _MIB = 1 << 20
 _STAGE, _BEFORE = ASIDE
@@ -112,7 +112,7 @@ class Bring:
             **mail,
         }
 
-    def finish(self, *, hold: bool, known: Callable[[], list[str]] = account_names) -> dict[str, Any]:
+    def finish(self, *, hold: bool) -> dict[str, Any]:
         """When the services run: give the queue back, teach SpamAssassin, and compare everything with the list."""
         if not os.path.exists(f"{self.stage}/manifest.json"):
             raise BringError(
@@ -136,7 +136,7 @@ class Bring:
             self._compare_files(),
             self._compare_databases(manifest),
             _row("queue", len(queue), self._lost(queue) if hold else []),
-            _row("accounts", len(manifest["names"]), sorted(set(manifest["names"]) - set(known()))),
+            _row("accounts", len(manifest["names"]), sorted(set(manifest["names"]) - set(self._known()))),
             _row("Bayes", int(bool(manifest["bayes"])), [bayes] if bayes not in ("", "learned") else []),
         ]
         return {"rows": rows, "given": given, "proved": all(row["is_equal"] for row in rows)}
@@ -365,6 +365,12 @@ class Bring:
             json.dump({run: [*before.get(run, []), *given]}, stream)
         return given
 
+    def _known(self) -> list[str]:
+        """Who can log in here."""
+        table = f"{self.stage}/accounts-now.csv"
+        dump_accounts(self.settings.accounts, table)
+        return [*account_names(), *names_in(table)]
+
     def _lost(self, queue: Mapping[str, str]) -> list[str]:
         """Messages of the queue that Courier does not have, or not as they were."""
         there = _queue.alive(self.settings.courier)
@@ -449,4 +455,4 @@ def _text(path: str) -> str:
         return stream.read()
 
 
-TROUBLE = (BringError, ResticError, OSError, sqlite3.Error)
+TROUBLE = (BringError, TakeError, ResticError, OSError, sqlite3.Error)

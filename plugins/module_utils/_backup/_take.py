@@ -11,6 +11,7 @@ moved meanwhile is looked for. If something did, there is another round, which o
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import fcntl
 import glob
@@ -245,7 +246,7 @@ class Take:
             "bayes": bayes,
             "accounts": accounts,
             "packages": packages,
-            "names": account_names(),
+            "names": [*account_names(), *names_in(f"{stage}/accounts.csv")],
             "paths": settings.paths,
             "owners": _owners(settings, files, databases),
         }
@@ -399,6 +400,14 @@ def account_names(path: str = "/etc/courier/userdb") -> list[str]:
     return sorted(
         {line.split("\t")[0] for text in texts for line in text.splitlines() if "\t" in line and line[0] != "#"}
     )
+
+
+def names_in(path: str) -> list[str]:
+    """Who can log in, by what dump_accounts has written."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8", newline="") as stream:
+        return [row["address"] for row in csv.DictReader(stream)]
 
 
 def as_user(name: str) -> Mapping[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from pathlib import Path
 
 import pytest
 
-from plugins.module_utils._backup import _state
+from plugins.module_utils._backup import _bring, _state, _take
 from plugins.module_utils._backup._bring import BringError
 from plugins.module_utils._backup._take import TakeError, alone
 
@@ -15,7 +16,7 @@ from plugins.module_utils._backup._take import TakeError, alone
 def restored(host):
     chosen = host.bring().look()
     host.bring().place(chosen["snapshot"])
-    return host.bring().finish(hold=True, known=list)
+    return host.bring().finish(hold=True)
 
 
 def test_what_is_lost_comes_back_as_it_was(host):
@@ -128,6 +129,34 @@ def test_a_damaged_database_is_called_so(host):
         host.take().run()
 
 
+def test_a_database_that_opens_and_is_damaged_is_called_so(host):
+    with sqlite3.connect(host.database) as database:
+        database.execute("CREATE INDEX by_key ON counts (key)")
+        database.executemany("INSERT INTO counts VALUES (?, ?)", [(f"key {number}", number) for number in range(2000)])
+    database.close()
+    data = bytearray(host.database.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2000] = b"\xff" * 2000
+    host.database.write_bytes(data)
+    with pytest.raises(TakeError, match=r"the database .*state.sqlite is damaged"):
+        host.take().run()
+
+
+def test_accounts_of_a_table_are_accounts(host, monkeypatch):
+    def dump(path, target):
+        Path(target).write_text('address,home\nalice@example.com,"/srv, or so"\n')
+        return 1
+
+    monkeypatch.setattr(_take, "dump_accounts", dump)
+    host.take().run()
+    host.lose()
+    monkeypatch.setattr(_bring, "dump_accounts", lambda path, target: 0)
+    (row,) = [row for row in restored(host)["rows"] if row["what"] == "accounts"]
+    assert row["differing"] == ["alice@example.com"]
+    monkeypatch.setattr(_bring, "dump_accounts", dump)
+    (row,) = [row for row in host.bring().finish(hold=True)["rows"] if row["what"] == "accounts"]
+    assert row["is_equal"]
+
+
 def test_two_at_once_are_one_too_many(host):
     with (
         alone(str(host.state)),
@@ -180,7 +209,7 @@ def test_the_queue_comes_back_once(host):
     for path in (host.courier / "tmp").rglob("*"):
         if path.is_file():
             path.unlink()
-    assert host.bring().finish(hold=False, known=list)["given"] == []
+    assert host.bring().finish(hold=False)["given"] == []
 
 
 def test_a_message_of_the_backup_that_is_not_as_it_was_is_not_put_into_its_place(host):
