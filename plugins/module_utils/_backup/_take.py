@@ -111,6 +111,9 @@ class Take:
             _state.write(
                 dataclasses.replace(_state.read(self.directory), error=told, failed=time.time()), self.directory
             )
+            # What is in there in clear is nobody's business, and the next run begins anew.
+            with contextlib.suppress(OSError):
+                _empty(self.stage)
             raise TakeError(told) from error
         _state.write(taken, self.directory)
         return taken

@@ -131,3 +131,18 @@ def test_a_whole_round(host):
     damage(host, "data")
     with pytest.raises(ResticError, match=r"is damaged: .*A damaged repository"):
         host.take().check(state)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "could not load snapshot 0bf3833d: load <snapshot/0bf3833da1>: invalid data returned",
+        'Ignoring "0bf3833d": failed to load snapshot 0bf3833d: LoadRaw(<snapshot/0bf3833da1>): invalid data returned',
+    ],
+)
+def test_a_list_of_nothing_is_not_believed_where_there_was_something(tmp_path, said):
+    program = tmp_path / "restic"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\necho '[]'\n")
+    program.chmod(0o755)
+    with pytest.raises(ResticError, match="is damaged"):
+        Restic(Settings(repository="/b"), {}, program=str(program)).snapshots("mx1.example.com")

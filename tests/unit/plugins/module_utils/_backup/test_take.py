@@ -127,6 +127,7 @@ def test_a_damaged_database_is_called_so(host):
     host.database.write_bytes(b"no database at all, but bytes" * 100)
     with pytest.raises(TakeError, match=r"state.sqlite cannot be copied"):
         host.take().run()
+    assert list((host.state / "stage").iterdir()) == []
 
 
 def test_a_database_that_opens_and_is_damaged_is_called_so(host):
