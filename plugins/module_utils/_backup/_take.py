@@ -277,23 +277,24 @@ class Take:
 
     def _moved(self, snapshot: str, waiting: list[_queue.Waiting], unread: str) -> Round:
         root = self.settings.mail_root
-        sizes: dict[str, int] = {}
-        uniques: set[tuple[str, str]] = set()
+        # By hashes: there may be millions, and two that agree would have to be of the same size as well.
+        sizes: dict[int, int] = {}
+        uniques: set[int] = set()
         for node in self.restic.lines("ls", "--json", snapshot):
             path = str(node.get("path", ""))
             if node.get("type") == "file" and path.startswith(f"{root}/"):
                 message = _manifest.Message(path[len(root) + 1 :], int(node.get("size", 0)))
                 if message.path.split("/")[-2:-1] in (["cur"], ["new"]):
-                    sizes[message.path] = message.size
-                    uniques.add(message.key)
+                    sizes[hash(message.path)] = message.size
+                    uniques.add(hash(message.key))
         moved = gone = 0
         missed: list[str] = []
         lost = []
         for message in _manifest.read(f"{self.stage}/messages.tsv"):
             shown = message._replace(path=_replaced(message.path))
-            if sizes.get(shown.path) == message.size:
+            if sizes.get(hash(shown.path)) == message.size:
                 continue
-            if shown.key in uniques:
+            if hash(shown.key) in uniques:
                 moved += 1
             else:
                 lost.append(message)
