@@ -20,12 +20,12 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import _manifest, _queue
 from ._configuration import STATE, Settings
 from ._restic import NoRepositoryError, Restic, ResticError
-from ._take import ASIDE, FORMAT, TakeError, account_names, as_user, dump_accounts, names_in
+from ._take import ASIDE, FORMAT, SA_LEARN, TakeError, account_names, as_user, dump_accounts, names_in
 
 _MIB = 1 << 20
 _STAGE, _BEFORE = ASIDE
@@ -33,13 +33,6 @@ _STAGE, _BEFORE = ASIDE
 
 class BringError(Exception):
     """Why nothing is restored, in one sentence."""
-
-
-class Snapshot(NamedTuple):
-    """What is to be restored."""
-
-    id: str
-    time: str
 
 
 class Bring:
@@ -163,6 +156,7 @@ class Bring:
     def _fetch(self, snapshot: str) -> dict[str, Any]:
         root = self.settings.mail_root
         os.makedirs(root, 0o751, exist_ok=True)
+        # In a directory of the mail user, whose processes do not run: a host is empty, or its services were stopped.
         for target, what in ((self.copy, f"--exclude={root}"), (self.mail, f"--include={root}")):
             if os.path.isdir(target):
                 shutil.rmtree(target)
@@ -300,26 +294,37 @@ class Bring:
 
     def _bayes(self, manifest: Mapping[str, Any]) -> str:
         """Returns what became of it; empty where there is nothing to do."""
-        source = f"{self.stage}/bayes.txt"
-        if not manifest["bayes"] or not self.settings.bayes:
-            return "" if not manifest["bayes"] else "SpamAssassin is not wanted here"
-        if not os.path.exists("/usr/bin/sa-learn"):
-            return "sa-learn is not here"
-        if os.path.exists(f"{self.directory}/learned") and _text(f"{self.directory}/learned") == manifest["bayes"]:
+        known, note = manifest["bayes"], f"{self.directory}/learned"
+        if not known:
+            return ""
+        if not self.settings.bayes or not os.path.exists(SA_LEARN):
+            return "there is no SpamAssassin here"
+        if os.path.exists(note) and _text(note) == known:
             return "learned"
-        with open(source, "rb") as stream:
+        # Whoever learns must be able to open it, and cannot look into the copy.
+        text = f"{self.directory}/bayes.txt"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(text)
+        with (
+            open(os.open(text, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream,
+            open(f"{self.stage}/bayes.txt", "rb") as found,
+        ):
+            shutil.copyfileobj(found, stream)
+        try:
+            os.chown(text, *_ids(self.settings.bayes_user))
             done = subprocess.run(  # noqa: S603
-                ["/usr/bin/sa-learn", "--dbpath", self.settings.bayes, "--restore", "/dev/stdin"],
-                stdin=stream,
+                [SA_LEARN, "--dbpath", self.settings.bayes, "--restore", text],
                 capture_output=True,
                 check=False,
                 cwd="/",
                 **as_user(self.settings.bayes_user),
             )
+        finally:
+            os.unlink(text)
         if done.returncode:
             return done.stderr.decode(errors="replace").strip() or f"sa-learn ended with {done.returncode}"
-        with open(f"{self.directory}/learned", "w", encoding="utf-8") as stream_:
-            stream_.write(manifest["bayes"])
+        with open(note, "w", encoding="utf-8") as stream_:
+            stream_.write(known)
         return "learned"
 
     def _compare_files(self) -> dict[str, Any]:
@@ -381,14 +386,14 @@ class Bring:
             json.dump(what, stream, indent=1)
 
 
-# What must be the same to the last byte. Other state changes as soon as the services run.
+# What must be the same to the last byte. Other state changes as soon as the services run, and so does a certificate
+# that has ended.
 _SECRETS = (
     "/etc/courier/dkim/",
     "/etc/courier/srs-secrets",
     "/etc/courier-horde/secret",
     "/etc/letsencrypt/accounts/",
     "/etc/letsencrypt/archive/",
-    "/etc/ssl/mail/",
 )
 
 

@@ -35,6 +35,7 @@ FORMAT = 1
 _MIB = 1 << 20
 _DAY = 86400
 _LOCK = "lock"
+SA_LEARN = "/usr/bin/sa-learn"
 # What SQLite has beside a database, which it copies itself.
 _SQLITE_TAILS = ("", "-wal", "-shm", "-journal")
 
@@ -355,7 +356,7 @@ def dump_bayes(settings: Settings, target: str) -> str:
         return ""
     with open(target, "wb") as stream:
         done = subprocess.run(  # noqa: S603
-            ["/usr/bin/sa-learn", "--dbpath", settings.bayes, "--backup"],
+            [SA_LEARN, "--dbpath", settings.bayes, "--backup"],
             stdout=stream,
             stderr=subprocess.PIPE,
             check=False,

@@ -278,3 +278,40 @@ def test_mail_of_somebody_called_tmp_is_mail(host):
     assert restored(host)["proved"]
     assert "example.com/tmp/Maildir/cur/6.M6.mx1:2," in host.files()
     assert not (host.root / "example.com/tmp/Maildir/tmp/half").exists()
+
+
+def test_what_spamassassin_has_learned_is_taught_again_and_once(host, monkeypatch):
+    program = host.place / "sa-learn"
+    program.write_text(
+        f'#!/bin/sh\nif [ "$3" = --backup ]; then echo "v 3 db_version"; else cat "$4" >>{host.place}/taught; fi\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(_take, "SA_LEARN", str(program))
+    monkeypatch.setattr(_bring, "SA_LEARN", str(program))
+    monkeypatch.setattr(_take, "as_user", lambda _name: {})
+    monkeypatch.setattr(_bring, "as_user", lambda _name: {})
+    (host.place / "bayes_toks").touch()
+    host.tell(bayes=str(host.place / "bayes"))
+    host.take().run()
+    host.lose()
+    assert restored(host)["proved"]
+    assert host.bring().finish(hold=True)["proved"]
+    assert (host.place / "taught").read_text() == "v 3 db_version\n"
+    assert not (host.state / "bayes.txt").exists()
+    (host.state / "learned").unlink()
+    program.write_text("#!/bin/sh\necho 'bayes: cannot open' >&2; exit 1\n")
+    (row,) = [row for row in host.bring().finish(hold=True)["rows"] if row["what"] == "Bayes"]
+    assert row["differing"] == ["bayes: cannot open"]
+    program.write_text("#!/bin/sh\necho 'bayes: locked' >&2; exit 1\n")
+    with pytest.raises(TakeError, match="sa-learn --backup ended with 1: bayes: locked"):
+        host.take().run()
+
+
+def test_a_copy_is_removed_in_the_end(host):
+    host.take().run()
+    host.lose()
+    restored(host)
+    assert host.bring().clear()
+    assert not host.bring().clear()
+    with pytest.raises(BringError, match="nothing was placed"):
+        host.bring().finish(hold=False)
