@@ -202,10 +202,8 @@ class Bring:
         for name, user in owners["users"].items():
             if not _has(pwd.getpwnam, name):
                 more = ["--groups", ",".join(user["groups"])] if user["groups"] else []
-                _ask(
-                    "useradd", "--system", "--no-create-home", "--gid", user["group"], "--home-dir", user["home"],
-                    "--shell", user["shell"], *more, name,
-                )  # fmt: skip
+                of = ["--gid", user["group"], "--home-dir", user["home"], "--shell", user["shell"]]
+                _ask("useradd", "--system", "--no-create-home", *of, *more, name)
                 made.append(name)
         return made
 
