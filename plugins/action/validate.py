@@ -33,6 +33,7 @@ from ..modules import (
     tarbaby,
     userdb,
     values,
+    watch,
     zdkimfilter,
 )
 
@@ -66,6 +67,7 @@ CHECKS = {
     "tarbaby": Check(tarbaby.SPEC, tarbaby.plan),
     "userdb": Check(userdb.SPEC, userdb.plan),
     "values": Check(values.SPEC, values.plan),
+    "watch": Check(watch.SPEC, watch.plan),
     "zdkimfilter": Check(zdkimfilter.SPEC, zdkimfilter.plan),
 }
 

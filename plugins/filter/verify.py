@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from ..module_utils._watch import _registrations
+from ..plugin_utils._standing import standings
 
 Host = Mapping[str, Any]  # a host's variables
 Noted = Mapping[str, Any]  # what the role verify noted of a host
@@ -53,9 +58,11 @@ def verify_rows(
             continue
         rows += [_letter(hosts, host, letter) for letter in host.get("letters", [])]
         rows += [_read(host, read) for read in [host.get("read")] if read]
+        rows += _stands(host, days)
         rows += [_door(host, door, days) for door in host.get("doors", [])]
         rows += [_relay(host, door) for door in host.get("relays", [])]
         rows += [_list(host, one) for one in host.get("lists", [])]
+    rows += _registered(hosts)
     rows += [_record(finding) for finding in records]
     rows += [row for host in hosts for row in _sender(host, sender_rules, days)]
     nowhere = {"host": ""}
@@ -180,6 +187,15 @@ def _read(host: Noted, read: Mapping[str, Any]) -> Row:
     return _row(host, "read: IMAP", read["ok"], read["said"], {"to": read["user"], "seconds": read["seconds"]})
 
 
+def _stands(host: Noted, days: int) -> list[Row]:
+    """What no letter shows."""
+    webmail = host.get("webmail") or {}
+    rows = [_row(host, "read: webmail", webmail["ok"], webmail["said"], {"to": webmail["host"]})] if webmail else []
+    hours = {"backup": 26, "fetched": 24, **host.get("hours", {})}
+    found = standings(host["stands"], days, hours, time.time()) if host.get("stands") else ()
+    return [*rows, *(_row(host, one.direction, one.ok, one.what, {"to": one.to}) for one in found)]
+
+
 def _door(host: Noted, door: Mapping[str, Any], days: int) -> Row:
     left, ok, what = door["days"], door["ok"], door["said"]
     if left is not None:
@@ -197,6 +213,24 @@ def _relay(host: Noted, door: Mapping[str, Any]) -> Row:
 def _list(host: Noted, found: Mapping[str, Any]) -> Row:
     said = found["broken"] or "its test points answer as they must"
     return _row(host, "list", not found["broken"], said, {"to": found["zone"]})
+
+
+def _registered(hosts: Iterable[Noted]) -> list[Row]:
+    """What is due of registrations, once for the site."""
+    given = {str(one.get("name")): one for host in hosts for one in host.get("registrations", [])}
+    today = datetime.datetime.now(datetime.UTC).date()
+    try:
+        found = _registrations.due(_registrations.read(given.values(), today), today)
+    except _registrations.RegistrationError as error:
+        return [_row({"host": ""}, "registration", False, f"mail_registrations: {error}", {})]
+    return [
+        _row({"host": ""}, "registration", one.state != "late", _due(one), {"to": one.registration.name})
+        for one in found
+    ]
+
+
+def _due(one: _registrations.Due) -> str:
+    return f"soon: {one.said}" if one.state == "soon" else one.said
 
 
 def _record(finding: Finding) -> Row:

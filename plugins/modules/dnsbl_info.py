@@ -72,7 +72,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils._dns import MISSING
-from ..module_utils._filters import _configuration, _lists
+from ..module_utils._filters import _configuration, _dnslist
 from ..module_utils._filters.dnsbl import Settings
 
 
@@ -100,7 +100,7 @@ def main() -> None:
     found: list[dict[str, Any]] = []
     refused = []
     for entry in entries:
-        broken = _lists.trouble(entry, entry.resolver(params["timeout"]))
+        broken = _dnslist.trouble(entry, entry.resolver(params["timeout"]))
         is_used = _asked(entry) in used
         found.append({"zone": entry.zone, "broken": broken, "used": is_used})
         if not params["strict"]:
@@ -121,7 +121,7 @@ def main() -> None:
     module.exit_json(changed=False, lists=found)
 
 
-def _asked(entry: _lists.Entry) -> tuple[object, ...]:
+def _asked(entry: _dnslist.Entry) -> tuple[object, ...]:
     """What makes a list another one."""
     return (entry.zone, tuple(entry.answers), entry.allows, entry.server, entry.port)
 

@@ -159,6 +159,7 @@ from ..module_utils._courier.journal import IDENTIFIERS, read, sent_by
 from ..module_utils._letters import find, mailboxes, refuse_another
 from ..module_utils._pem import PemError
 from ..module_utils._probe import context
+from ..module_utils._watch._trace_journal import users
 
 PAUSE = 1.0
 PATIENCE = 30
@@ -225,7 +226,10 @@ def main() -> None:
 def journal(module: AnsibleModule) -> list[str]:
     identifiers = [argument for identifier in IDENTIFIERS for argument in ("-t", identifier)]
     since = f"--since=@{int(module.params['since'])}"
-    command = ["journalctl", "--no-pager", "--quiet", "-o", "short-unix", since, *identifiers]
+    # Anybody may call himself courierd; the number of the user is the kernel's word.
+    numbers = sorted({number for said in IDENTIFIERS for number in (users() or {}).get(said, ())})
+    believed = [f"_UID={number}" for number in numbers]
+    command = ["journalctl", "--no-pager", "--quiet", "-o", "short-unix", since, *identifiers, *believed]
     code, stdout, stderr = module.run_command(command, errors="surrogate_then_replace")
     if code != 0 and stderr.strip():
         module.fail_json(msg=f"journalctl: {stderr.strip().splitlines()[-1]}")

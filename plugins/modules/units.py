@@ -39,6 +39,8 @@ options:
         description:
           - Files that the unit reads at its start only. A directory counts with the files in it, and its own time tells
             that one was removed. What does not exist does not count. The unit's own file and drop-ins always count.
+          - Of a timer, a path or a socket, the file of the service that it starts, which systemd would not read anew
+            otherwise.
         type: list
         elements: path
         default: []
@@ -285,7 +287,8 @@ def _systemctl(module: AnsibleModule, *arguments: str) -> str:
 
 
 def _carry_out(module: AnsibleModule, units: Sequence[Unit], states: Sequence[State], steps: Plan) -> None:
-    if any(state.changed for state in states):
+    # What a timer or a socket starts is not looked at, and is among what it reads where it may have changed.
+    if any(state.changed for state in states) or any("." in name for name in steps.restarted):
         _systemctl(module, "daemon-reload")
     for verb, names in (("disable", steps.disabled), ("stop", steps.stopped), ("enable", steps.enabled)):
         if names:

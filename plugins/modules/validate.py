@@ -66,6 +66,9 @@ options:
   values:
     description: Arguments of M(courier.mail.values).
     type: dict
+  watch:
+    description: Arguments of M(courier.mail.watch).
+    type: dict
   zdkimfilter:
     description: Arguments of M(courier.mail.zdkimfilter).
     type: dict

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import filters, flood
+from tests.bench import filters, flood, trace
 from tests.bench.bed import Figure, inside, play
 from tests.bench.delivery import MESSAGE, Server, messages_per_second
 
@@ -203,6 +203,7 @@ def main() -> int:
         figures.append(delivery("the same, senders' domains not looked up (as in the other)"))
         figures += filters.figures(OURS, THEIRS)
         figures += people_in_a_flood()
+        figures += trace.figures("mail.example.com")
     finally:
         play("molecule/shared/destroy.yml")
     print(f"| {' | '.join(Figure._fields)} |\n| {' | '.join(['---'] * len(Figure._fields))} |")

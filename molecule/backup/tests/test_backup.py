@@ -33,7 +33,7 @@ def file_of(site, token, eventually):
     """Where a letter is, below the mail root."""
 
     def found():
-        return site.run("grep -rl %s /srv/vmail", token).stdout.split()
+        return site.run("grep -rl --include='*mx1*' %s /srv/vmail", token).stdout.split()
 
     return eventually(found)[0].removeprefix("/srv/vmail/")
 

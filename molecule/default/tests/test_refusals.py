@@ -312,6 +312,7 @@ REFUSED = {
             "certificates_acme_challenge": "webroot",
             "mail_autoconfig": False,
             "mail_mta_sts": {},
+            "mail_webmail": {},
         },
         "write it as certificates_acme_webroot, such as /var/www/html",
     ),
@@ -323,6 +324,7 @@ REFUSED = {
             # Where the web server is ours, so is the directory.
             "mail_autoconfig": False,
             "mail_mta_sts": {},
+            "mail_webmail": {},
         },
         "certificates_acme_webroot is /srv/nothing, and this host has no such directory",
     ),
@@ -515,6 +517,18 @@ REFUSED = {
         "mail_peers.denied: 203.0.113.0/24 holds 203.0.113.7, which is the trusted peer a partner",
     ),
     "file that is none of Courier's": ({"courier_mta_files": {"queutime": "1d"}}, "did you mean queuetime"),
+    "a key for proofs that anybody could guess": (
+        {"mail_proof_keys": [{"id": "2026", "secret": "hunter2"}]},
+        "proofs: the key example.com/2026 is not 16 characters or more without blanks; make it with:",
+    ),
+    "a proof that goes to nobody": (
+        {"mail_proofs": [{"name": "outside", "to": "nobody"}]},
+        "proofs: directions: outside: to is 'nobody'; write an address such as proof@example.net",
+    ),
+    "an address for proofs that somebody has": (
+        {"mail_proof_address": "alice@example.com"},
+        "alice@example.com is an account, which gets nothing once there is such an alias",
+    ),
 }
 # What only the files of the packages know, or a program that comes with them.
 REFUSED_BY_PROGRAMS = {

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import imaplib
+import json
 import smtplib
 
 import pytest
@@ -179,3 +180,12 @@ def test_a_mailbox_elsewhere_is_not_fetched_any_more(site):
     assert left == ""
     assert not site.run("systemctl is-active fetchmail@poptls").succeeded
     assert site.run("systemctl is-active fetchmail@idle").succeeded
+
+
+def test_nothing_is_proved_with_others_any_more(site):
+    settings = json.loads(site.check_output("cat /etc/courier-mail-watch/proofs.json"))
+    assert [one["name"] for one in settings["directions"]] == ["local", "report"]
+    secrets = json.loads(site.check_output("cat /etc/courier-mail-watch/proofs.secrets.json"))
+    assert list(secrets["keys"]) == [f"{site.domain}/2026"]
+    assert secrets["logins"] == {}
+    assert f"proof@sat1.{site.domain}" not in site.check_output("cat /etc/courier/aliases/system")

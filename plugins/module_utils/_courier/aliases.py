@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from .._filters._names import FORWARD, REFUSED, SINK, SRS, TRAP, local_name
+from .._filters._names import FORWARD, PROGRAM, REFUSED, SINK, SRS, TRAP, local_name
 from . import forwards
 from .circles import circle
 from .domains import DomainError, normalise, wildcards
@@ -32,7 +32,7 @@ _SWALLOWED = (TRAP, REFUSED, SINK)
 _SRS_FILES = tuple(f".courier-{tag}-default" for tag in ("SRS0", "SRS1", "srs0", "srs1", SRS))
 ALIASDIR_PREFIXES = (
     ".courier-catchall-",
-    ".courier-program-",
+    f".courier-{PROGRAM}-",
     f".courier-{FORWARD}-",
     *_SRS_FILES,
     *(f".courier-{kind}-" for kind in _SWALLOWED),
@@ -228,14 +228,20 @@ def parse(text: str) -> list[Alias]:
     name. Raises AliasError for a line that is no alias, because makealiases compiles nothing then.
     """
     merged: dict[str, Alias] = {}
+    for _number, one in numbered(text):
+        alias = merged.setdefault(one.name.lower(), Alias(one.name, ()))
+        merged[one.name.lower()] = alias._replace(targets=tuple(dict.fromkeys([*alias.targets, *one.targets])))
+    return list(merged.values())
+
+
+def numbered(text: str) -> Iterator[tuple[int, Alias]]:
+    """Each entry of a file as it stands there, with the number of its first line. Raises AliasError."""
     for number, entry in _unfolded(text):
         name, colon, right = (part.strip() for part in entry.partition(":"))
         if not colon or not name:
             raise AliasError(f"line {number}: {entry.strip()!r} is no alias; write a name, a colon and the targets")
-        alias = merged.setdefault(name.lower(), Alias(name, ()))
         targets = [right] if right.startswith(("|", "/", ":include:")) else _addresses(right)
-        merged[name.lower()] = alias._replace(targets=tuple(dict.fromkeys([*alias.targets, *targets])))
-    return list(merged.values())
+        yield number, Alias(name, tuple(targets))
 
 
 class _Site:
@@ -451,7 +457,7 @@ def _detour(alias: Alias) -> str | None:
     elif alias.outside:
         kind, needed = FORWARD, True
     else:
-        kind, needed = "program", alias.targets[0].startswith(("|", "/"))
+        kind, needed = PROGRAM, alias.targets[0].startswith(("|", "/"))
     return local_name(kind, alias.name) if needed else None
 
 

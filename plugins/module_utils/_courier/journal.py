@@ -4,7 +4,7 @@
 """Courier's lines in the journal: what became of which message, for which recipient.
 
 Knows texts only. Lines are those of `journalctl -o short-unix` for IDENTIFIERS: of processes that end at once the
-journal does not know the unit.
+journal does not know the unit. What a line says the trace's parser knows.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from .._watch._trace_journal import Line
+from .._watch._trace_lines import Said, Started
+from .._watch._trace_lines import read as event_of
+
 IDENTIFIERS = ("courierd", "courieresmtp", "courierlocal")
 
-_LINE = re.compile(r"(?P<at>\d+\.\d+) \S+ (?:courierd|courieresmtp|courierlocal)\[\d+\]: (?P<said>.*)")
-# The first of the three parts of an id is where the file is. Only the others are told to the peer.
-_ID = r"id=[0-9A-F]+\.(?P<id>[0-9A-F]+\.[0-9A-F]+)"
-_STARTED = re.compile(
-    rf"started,{_ID},from=<(?P<sender>[^>]*)>,module=(?P<module>\w+),host=(?P<host>.*),addr=<(?P<recipient>[^>]*)>"
-)
-_SAID = re.compile(
-    rf"{_ID},from=<(?P<sender>[^>]*)>,addr=<(?P<recipient>[^>]*)>(?:,size=\d+)?"
-    r"(?P<kind>: |,success: |,status: )(?P<rest>.*)"
+_LINE = re.compile(
+    r"(?P<at>\d+\.\d+) \S+ (?P<who>courierd|courieresmtp|courierlocal)\[(?P<process>\d+)\]: (?P<said>.*)"
 )
 _PEER = re.compile(r"delivered: (?P<name>\S+)")
 _ACCEPTED = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
@@ -68,25 +65,25 @@ def read(lines: Iterable[str]) -> list[Delivery]:
     for line in lines:
         if not (matched := _LINE.fullmatch(line.rstrip("\n"))):
             continue
-        at, said = float(matched["at"]), matched["said"]
-        if started := _STARTED.fullmatch(said):
+        # Each byte a character, as the parser wants it.
+        said = matched["said"].encode("utf-8", "replace").decode("latin-1")
+        event = event_of(Line(float(matched["at"]), matched["who"], int(matched["process"]), said))
+        if isinstance(event, Started):
             # The report about a message is a message of its own, and a catch-all says later who it is.
-            if started["module"] != "dsn" and not started["host"].startswith("alias!"):
-                key = started["id"], started["recipient"]
+            if event.module != "dsn" and not event.host.startswith("alias!"):
                 # Tried again: it waits no longer.
-                found[key] = Delivery(started["id"], started["sender"], started["recipient"], at=at)
-        elif told := _SAID.fullmatch(said):
-            key = told["id"], told["recipient"]
-            before = found.get(key) or Delivery(key[0], told["sender"], key[1])
-            found[key] = _hear(before, told["kind"], told["rest"])._replace(at=at)
+                found[event.id, event.recipient] = Delivery(event.id, event.sender, event.recipient, at=event.at)
+        elif isinstance(event, Said):
+            before = found.get((event.id, event.recipient)) or Delivery(event.id, event.sender, event.recipient)
+            found[event.id, event.recipient] = _hear(before, event.kind, event.text)._replace(at=event.at)
     return list(found.values())
 
 
 def _hear(before: Delivery, kind: str, rest: str) -> Delivery:
-    if kind == ": ":
+    if kind == "text":
         # A reply of several lines, or the reason.
         return before._replace(said=f"{before.said} {rest}".strip())
-    if kind == ",success: ":
+    if kind == "success":
         if peer := _PEER.match(rest):
             return before._replace(outcome="passed", peer=peer["name"])
         return before._replace(outcome="delivered", said=rest)

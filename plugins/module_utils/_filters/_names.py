@@ -16,6 +16,9 @@ SINK = "sink"
 FORWARD = "forward"
 # What addresses of a whole domain become that only bounces are for.
 SRS = "srs"
+PROGRAM = "program"
+# The alias of those addresses whose mail is reports of others, which the watch reads (role monitoring).
+REPORTS = "watch-take"
 
 
 def local_name(kind: str, address: str) -> str:
@@ -29,6 +32,11 @@ def local_name(kind: str, address: str) -> str:
 def stands_for(kind: str, recipient: str, address: str) -> bool:
     """Whether a recipient is what an address became, in whatever local domain."""
     return recipient.rpartition("@")[0].lower() == local_name(kind, address)
+
+
+def is_for_reports(recipient: str) -> bool:
+    """Whether a recipient is the program that reads reports. No client can claim this name for another recipient."""
+    return stands_for(PROGRAM, recipient, REPORTS)
 
 
 def _escaped(match: re.Match[str]) -> str:

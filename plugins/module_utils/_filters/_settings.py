@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of a filter: a dataclass that says name, type and default of each, and refuses what makes no sense."""
+"""Settings of a filter or a watch: a dataclass has names, types and defaults, and refuses what makes no sense."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build(kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
     hints = get_type_hints(kind)
     for name, value in given.items():
         if name not in hints:
-            close = get_close_matches(name, hints, 1)
+            close = get_close_matches(str(name), hints, 1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(hints) or 'no settings'}"
             raise SettingsError(f"there is no setting {name}; {hint}")
         if not _fits(value, hints[name]):
@@ -71,7 +71,7 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
+    return hint is Any or isinstance(value, hint)
 
 
 def _described(hint: Any) -> str:

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from . import _lists
-from ._lists import Entry, question
+from ._dnslist import Entry, parse, question
 from ._message import Message, Recipient
 from ._origin import is_trusted, origin
 from ._resolve import Temporary
@@ -54,10 +54,10 @@ class Settings:
     state: str = _lists.STATE
 
     def __post_init__(self) -> None:
-        for entry in _lists.parse("mail_allowlists", self.allowlists, allows=True):
-            if entry.zone in {other.zone for other in _lists.parse("mail_blocklists", self.blocklists)}:
+        for entry in parse("mail_allowlists", self.allowlists, allows=True):
+            if entry.zone in {other.zone for other in parse("mail_blocklists", self.blocklists)}:
                 refuse_setting("mail_allowlists", entry.zone, "it here or into mail_blocklists, where it is too")
-        _lists.parse("mail_blocklists", self.blocklists)
+        parse("mail_blocklists", self.blocklists)
         for network in self.never:
             try:
                 ipaddress.ip_network(network)
@@ -72,8 +72,8 @@ class Settings:
     def entries(self) -> list[Entry]:
         """All lists, those of good hosts first."""
         return [
-            *_lists.parse("mail_allowlists", self.allowlists, allows=True),
-            *_lists.parse("mail_blocklists", self.blocklists),
+            *parse("mail_allowlists", self.allowlists, allows=True),
+            *parse("mail_blocklists", self.blocklists),
         ]
 
 

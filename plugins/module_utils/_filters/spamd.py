@@ -30,6 +30,7 @@ from . import _addresses
 from ._connection import Connection
 from ._junk import owner, redirect
 from ._message import Message, Recipient
+from ._names import is_for_reports
 from ._settings import SettingsError, build, refuse
 from ._verdict import PASS, Down, Verdict
 from ._verdict import refuse as refused
@@ -60,6 +61,9 @@ class Thresholds:
                     f"{high} is {more:g} and {low} is {less:g}, so what looks less like spam would be treated harder; "
                     "write tag_score <= junk_score <= reject_score, or null for what shall never be done"
                 )
+
+
+_OFF = Thresholds(None, None, None, off=True)
 
 
 def _postmasters() -> dict[str, dict[str, bool | float | None]]:
@@ -111,7 +115,7 @@ def merged(site: Thresholds, given: Mapping[str, bool | float | None]) -> Thresh
     # Types first, with thresholds that are in order with any. Then the order, beside what the site has.
     build(Thresholds, {"tag_score": None, "junk_score": None, "reject_score": None, **given})
     if given.get("off"):
-        return Thresholds(None, None, None, off=True)
+        return _OFF
     return replace(site, **given)  # type: ignore[arg-type]
 
 
@@ -157,6 +161,8 @@ class Filter:
         return PASS._replace(note=note)
 
     def _wish(self, recipient: Recipient) -> Thresholds:
+        if is_for_reports(recipient.address):
+            return _OFF  # a complaint brings back the spam that it is about
         wish = self._exception(owner(recipient.address)) or self._site  # authenticate may have been there before
         claimed = self._exception(_written(recipient))
         if claimed and claimed.reject_score is None:

@@ -9,13 +9,29 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from ._places import Unfit, become
+
 # Word: module of this package, whose main() gets the word and what follows it.
 COMMANDS = {
+    "alarm": "alarm",
+    "count": "flow",
+    "findings": "findings",
+    "look": "look",
+    "metrics": "metrics",
+    "mail": "_hand",
+    "arrived": "proofs",
+    "prove": "proofs",
+    "proofs": "proofs",
     "take": "reports",
     "reports": "reports",
     "registrations": "reports",
+    "blocklists": "blocklists",
+    "trace": "trace",
 }
-USAGE = 64  # sysexits.h
+# Those that need root or are for whoever asks, and the one that becomes the owner of what it reads. Where root starts
+# the others, they become the user of the watch.
+AS_STARTED = ("look", "take", "trace")
+USAGE, UNAVAILABLE = 64, 69  # sysexits.h
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if word not in COMMANDS:
         sys.stderr.write(f"courier-mail-watch: there is no command {word!r}; there are {', '.join(COMMANDS)}\n")
         return USAGE
+    if word not in AS_STARTED:
+        try:
+            become()
+        except Unfit as error:
+            sys.stderr.write(f"courier-mail-watch: {error}\n")
+            return UNAVAILABLE
     part = importlib.import_module(f"{__package__}.{COMMANDS[word]}")
     code: int = part.main(given)
     return code

@@ -5,45 +5,46 @@
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import json
 import re
+<<<<<<< HEAD
+from dataclasses import dataclass, field
+from typing import Any
+=======
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
+>>>>>>> next
 
-from . import _registrations
+from . import _registrations, _settings
 from ._reports_text import domain
+from ._settings import SettingsError
 
 PATH = "/etc/courier-mail-watch/reports.json"
 STORE = "/var/lib/courier-mail-watch/reports.sqlite"
 _MIB = 1 << 20
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class SettingsError(ValueError):
-    """A setting that makes no sense; the sentence names it and says what to write instead."""
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
 @dataclass(frozen=True)
 class Settings:
     # Our domains. Reports are about them or domains below them.
-    domains: Sequence[str] = ()
+    domains: list[str] = field(default_factory=list)
     # The names that our servers write in Authentication-Results and Received. Nobody else is believed.
-    hosts: Sequence[str] = ()
+    hosts: list[str] = field(default_factory=list)
     # The addresses of those of our servers that pass mail on to this host.
-    relays: Sequence[str] = ()
+    relays: list[str] = field(default_factory=list)
     # The networks from which our mail goes out, which a complaint may name.
-    networks: Sequence[str] = ()
+    networks: list[str] = field(default_factory=list)
     # Other domains of organisations that report: the domain that is proven, and those that the report may name.
-    reporters: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=lambda: {"yahoo.com": ["yahooinc.com"]})
+    reporters: dict[str, list[str]] = field(default_factory=lambda: {"yahoo.com": ["yahooinc.com"]})
     # Who complains by sending the message back without saying anything more.
-    bare: Sequence[str] = ("hotmail.com",)
+    bare: list[str] = field(default_factory=lambda: ["hotmail.com"])
     # Fields of our own mail that name the account, in the order in which they are believed.
-    account_fields: Sequence[str] = ()
+    account_fields: list[str] = field(default_factory=list)
     # Which place of Feedback-ID names the account and the list, counted from 1; 0 for none.
     feedback_account: int = 0
     feedback_list: int = 1
@@ -65,8 +66,14 @@ class Settings:
     # Seconds of the processor and MiB of memory for reading a message.
     seconds: int = 60
     memory: int = 512
+    # What somebody must hear of, in so many days: complaints about one account, messages of ours from one address that
+    # prove nothing, sessions with one of our exchangers that had no TLS.
+    heard_days: int = 7
+    heard_complaints: int = 3
+    heard_failures: int = 10
+    heard_sessions: int = 10
     # What was registered where. See _registrations.
-    registrations: Sequence[Mapping[str, Any]] = ()
+    registrations: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -123,6 +130,10 @@ _RANGES = {
     "rows": (1, 1_000_000),
     "reporter_rows": (1, 10_000_000),
     "day_rows": (1, 10_000_000),
+    "heard_days": (1, 365),
+    "heard_complaints": (1, 1_000_000),
+    "heard_failures": (1, 1_000_000),
+    "heard_sessions": (1, 1_000_000),
     "seconds": (1, 600),
     "memory": (64, 4096),
 }
@@ -132,14 +143,7 @@ def build(given: object) -> Settings:
     """Settings from what the inventory says, or SettingsError."""
     if not isinstance(given, dict):
         raise SettingsError(f"settings of reports are {_short(given)}; write a dictionary")
-    fields = {one.name: one for one in dataclasses.fields(Settings)}
-    for name, value in given.items():
-        if name not in fields:
-            close = get_close_matches(str(name), fields, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(fields)}"
-            raise SettingsError(f"there is no setting {name}; {hint}")
-        _check(name, value, str(fields[name].type))
-    return Settings(**given)
+    return _settings.build(Settings, given)
 
 
 def read(path: str = PATH) -> Settings:
@@ -149,27 +153,6 @@ def read(path: str = PATH) -> Settings:
             return build(json.load(stream))
         except (ValueError, RecursionError) as error:
             raise SettingsError(f"{path}: {error}") from error
-
-
-def _check(name: str, value: object, kind: str) -> None:
-    if kind == "int" and (isinstance(value, bool) or not isinstance(value, int)):
-        _refuse(name, value, "a whole number")
-    if kind == "str" and not isinstance(value, str):
-        _refuse(name, value, "a text")
-    if kind == "Sequence[str]":
-        _check_texts(name, value)
-    if kind == "Sequence[Mapping[str, Any]]" and not isinstance(value, list):
-        _refuse(name, value, "a list of registrations")
-    if kind == "Mapping[str, Sequence[str]]":
-        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value):
-            _refuse(name, value, "a dictionary of lists, such as yahoo.com: [yahooinc.com]")
-        for one, others in value.items():  # type: ignore[attr-defined]
-            _check_texts(f"{name}: {one}", others)
-
-
-def _check_texts(name: str, value: object) -> None:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        _refuse(name, value, "a list of texts")
 
 
 def _network(name: str, value: str) -> Network:

@@ -87,6 +87,10 @@ class Store:
     def __init__(self, path: str, limits: Limits, readonly: bool = False) -> None:
         self._limits = limits
         try:
+            if readonly and not os.path.exists(path):
+                self.database = sqlite3.connect(":memory:", isolation_level=None)  # nothing has come yet
+                self._make()
+                return
             if readonly:
                 self.database = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", _BUSY_SECONDS, uri=True)
                 self._expect(VERSION)
@@ -97,9 +101,7 @@ class Store:
             self.database.execute("PRAGMA foreign_keys = ON")
             with self._transaction():
                 if self._version() == 0:
-                    for statement in _SCHEMA.split(";\n"):
-                        self.database.execute(statement)
-                    self.database.execute(f"PRAGMA user_version = {VERSION}")
+                    self._make()
             self._expect(VERSION)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{path}: {error}") from error
@@ -118,6 +120,14 @@ class Store:
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
 
+    def prune(self) -> None:
+        """Forget what is too old, also where nobody writes any more."""
+        try:
+            with self._transaction():
+                self._prune(time.time())
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         self.database.execute("BEGIN IMMEDIATE")
@@ -127,6 +137,11 @@ class Store:
             self.database.execute("ROLLBACK")
             raise
         self.database.execute("COMMIT")
+
+    def _make(self) -> None:
+        for statement in _SCHEMA.split(";\n"):
+            self.database.execute(statement)
+        self.database.execute(f"PRAGMA user_version = {VERSION}")
 
     def _version(self) -> int:
         return int(self.database.execute("PRAGMA user_version").fetchone()[0])

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from ._found import Sample
 from ._reports_store import DAY, Store, day, days
 
 TOP = 50
@@ -19,42 +20,45 @@ _MARKS = ", ".join(f"'{one}'" for one in COMPLAINTS)
 Rows = list[dict[str, Any]]
 
 
-class Metric(NamedTuple):
-    """A number for whoever watches."""
-
-    name: str
-    labels: dict[str, str]
-    value: float
+_SUMS = (
+    f"sum(r.count), sum(r.count * {_PASS}), sum(r.count * (NOT {_PASS})), sum(r.count * (r.dkim = 'pass')),"
+    " sum(r.count * (r.spf = 'pass')), sum(r.count * (r.disposition IN ('none', 'pass'))),"
+    " sum(r.count * (r.disposition = 'quarantine')), sum(r.count * (r.disposition = 'reject'))"
+)
+_NAMES = ("messages", "passed", "failed", "dkim", "spf", "delivered", "quarantined", "rejected")
+_ROWS = "FROM dmarc r JOIN reports p ON p.id = r.report WHERE p.day >= ? AND (? = '' OR p.domain = ?)"
 
 
 def dmarc(store: Store, since: str, domain: str = "", top: int = TOP) -> dict[str, Rows]:
     """By domain and day, and by source: how many messages there were, whether they were proven, what became of them."""
-    sums = (
-        f"sum(r.count), sum(r.count * {_PASS}), sum(r.count * (NOT {_PASS})), sum(r.count * (r.dkim = 'pass')),"
-        " sum(r.count * (r.spf = 'pass')), sum(r.count * (r.disposition IN ('none', 'pass'))),"
-        " sum(r.count * (r.disposition = 'quarantine')), sum(r.count * (r.disposition = 'reject'))"
-    )
-    names = ("messages", "passed", "failed", "dkim", "spf", "delivered", "quarantined", "rejected")
-    table = "FROM dmarc r JOIN reports p ON p.id = r.report WHERE p.day >= ? AND (? = '' OR p.domain = ?)"
-    given = (since, domain, domain)
-    by_day = _ask(store, f"SELECT p.domain, p.day, {sums} {table} GROUP BY 1, 2 ORDER BY 1, 2", given)
-    by_source = _ask(
-        store,
-        f"SELECT r.source, p.domain, {sums}, count(DISTINCT p.reporter), max(r.signed), max(r.sent), max(p.day)"
-        f" {table} GROUP BY 1, 2 ORDER BY 5 DESC, 3 DESC, 1 LIMIT ?",
-        (*given, top),
-    )
     by_reporter = _ask(
         store,
         f"SELECT p.reporter, max(p.org), count(DISTINCT p.id), sum(r.count), sum(r.count * (NOT {_PASS})), max(p.day)"
-        f" {table} GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT ?",
-        (*given, top),
+        f" {_ROWS} GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT ?",
+        (since, domain, domain, top),
     )
     return {
-        "days": days(by_day, ("domain", "day", *names)),
-        "sources": days(by_source, ("source", "domain", *names, "reporters", "signed", "sent", "last")),
+        "days": dmarc_days(store, since, domain),
+        "sources": dmarc_sources(store, since, domain, top),
         "reporters": days(by_reporter, ("reporter", "org", "reports", "messages", "failed", "last")),
     }
+
+
+def dmarc_days(store: Store, since: str, domain: str = "") -> Rows:
+    """The part by domain and day."""
+    question = f"SELECT p.domain, p.day, {_SUMS} {_ROWS} GROUP BY 1, 2 ORDER BY 1, 2"
+    return days(_ask(store, question, (since, domain, domain)), ("domain", "day", *_NAMES))
+
+
+def dmarc_sources(store: Store, since: str, domain: str = "", top: int = TOP) -> Rows:
+    """The part by source and domain, what failed most first."""
+    found = _ask(
+        store,
+        f"SELECT r.source, p.domain, {_SUMS}, count(DISTINCT p.reporter), max(r.signed), max(r.sent), max(p.day)"
+        f" {_ROWS} GROUP BY 1, 2 ORDER BY 5 DESC, 3 DESC, 1 LIMIT ?",
+        (since, domain, domain, top),
+    )
+    return days(found, ("source", "domain", *_NAMES, "reporters", "signed", "sent", "last"))
 
 
 def tls(store: Store, since: str, domain: str = "", top: int = TOP) -> dict[str, Rows]:
@@ -135,29 +139,31 @@ def everything(store: Store, since: str, domain: str = "", top: int = TOP) -> di
     }
 
 
-def metrics(store: Store, now: float, back: int = 7) -> list[Metric]:
+def samples(store: Store, now: float, back: int = 7) -> list[Sample]:
     """What was said of the last days. Names of accounts are no labels: there are too many, and they are people's."""
-    since = day(now - back * DAY)
-    found: list[Metric] = []
-    for one in _summed(dmarc(store, since)["days"], ("domain",), ("passed", "failed", "quarantined", "rejected")):
-        labels = {"domain": one["domain"]}
-        found += [
-            Metric("mail_dmarc_messages", {**labels, "result": word}, one[word])
-            for word in ("passed", "failed", "quarantined", "rejected")
-        ]
-    for one in _summed(tls(store, since)["days"], ("domain",), ("good", "bad")):
+    first = since(now, back)
+    found: list[Sample] = []
+    words = ("passed", "failed", "quarantined", "rejected")
+    for one in _summed(dmarc_days(store, first), ("domain",), words):
+        for word in words:
+            labels = {"domain": one["domain"], "result": word}
+            found.append(Sample("courier_mail_dmarc_messages", one[word], labels))
+    told = tls(store, first)
+    for one in _summed(told["days"], ("domain",), ("good", "bad")):
         for word, result in (("good", "successful"), ("bad", "failed")):
-            found.append(Metric("mail_tls_sessions", {"domain": one["domain"], "result": result}, one[word]))
-    for one in tls(store, since)["failures"]:
+            labels = {"domain": one["domain"], "result": result}
+            found.append(Sample("courier_mail_tls_report_sessions", one[word], labels))
+    for one in told["failures"]:
         labels = {name: one[name] for name in ("domain", "mx", "type")}
-        found.append(Metric("mail_tls_failures", labels, one["sessions"]))
-    for one in _summed(complaints(store, since)["days"], ("domain", "type"), ("complaints",)):
+        found.append(Sample("courier_mail_tls_report_failures", one["sessions"], labels))
+    for one in _summed(complaints(store, first)["days"], ("domain", "type"), ("complaints",)):
         labels = {"domain": one["domain"], "type": one["type"]}
-        found.append(Metric("mail_complaints", labels, one["complaints"]))
-    for one in _summed(rejected(store, since), ("kind", "reason"), ("reports",)):
-        found.append(Metric("mail_reports_rejected", {"kind": one["kind"], "reason": one["reason"]}, one["reports"]))
+        found.append(Sample("courier_mail_complaints", one["complaints"], labels))
+    for one in _summed(rejected(store, first), ("kind", "reason"), ("reports",)):
+        labels = {"kind": one["kind"], "reason": one["reason"]}
+        found.append(Sample("courier_mail_reports_rejected", one["reports"], labels))
     for kind, at in _ask(store, "SELECT kind, max(taken) FROM reports GROUP BY 1 ORDER BY 1", ()):
-        found.append(Metric("mail_reports_last_timestamp_seconds", {"kind": kind}, at))
+        found.append(Sample("courier_mail_reports_last_timestamp_seconds", at, {"kind": kind}))
     return found
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command courier-mail-watch for reports that come in: take one, say what they say, and what is due.
+"""What reports that come in say: take one, forget old ones, say what they say and what is due, and who must hear of it.
 
 A message that cannot be kept now must come again, and one that is no good must not. So whatever is wrong with the
 message ends with 0, and whatever is wrong with this host with 75 (sysexits.h), for which Courier keeps it in its queue.
@@ -10,6 +10,7 @@ message ends with 0, and whatever is wrong with this host with 75 (sysexits.h), 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -20,11 +21,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from . import _registrations
+from . import _reports_findings as hearing
 from . import _reports_mail as mail
 from . import _reports_summary as summary
 from . import _reports_take as reader
-from ._reports_settings import PATH, Settings, SettingsError, read
+from ._found import Finding, Sample
+from ._reports_settings import PATH, Settings, read
 from ._reports_store import Limits, Store, StoreError
+from ._settings import SettingsError
 
 UNAVAILABLE, TEMPORARY, CONFIGURATION = 69, 75, 78
 _SECONDS = 300  # for a whole message, of which the reading of it is a part
@@ -50,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command=_take)
 
     one = commands.add_parser("reports", help="what others report of our mail")
+    one.add_argument("what", nargs="?", choices=["list", "prune"], default="list", help="say it, or forget what is old")
     one.add_argument("--days", type=_number, default=7, help="how far to look back (%(default)s)")
     one.add_argument("--domain", default="", help="only about this domain")
     one.add_argument("--top", type=_number, default=summary.TOP, help="how many lines each (%(default)s)")
@@ -105,9 +110,33 @@ def _become(directory: str) -> None:
     os.setuid(owner.st_uid)
 
 
+def findings(settings: Settings | None = None, now: float | None = None) -> list[Finding]:
+    """What somebody must hear of."""
+    wanted, at = settings or read(), time.time() if now is None else now
+    found = list(hearing.registered(wanted, _day(at)))
+    with contextlib.closing(Store(wanted.store, _limits(wanted), readonly=True)) as store:
+        return found + list(hearing.heard(store, wanted, at))
+
+
+def samples(settings: Settings | None = None, now: float | None = None) -> list[Sample]:
+    """What can be counted."""
+    wanted, at = settings or read(), time.time() if now is None else now
+    found = list(hearing.registrations(wanted, _day(at)))
+    with contextlib.closing(Store(wanted.store, _limits(wanted), readonly=True)) as store:
+        return found + summary.samples(store, at)
+
+
+def _day(at: float) -> datetime.date:
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).date()
+
+
 def _reports(given: argparse.Namespace) -> int:
     try:
         settings = read(given.configuration)
+        if given.what == "prune":
+            with contextlib.closing(Store(settings.store, _limits(settings))) as kept:
+                kept.prune()
+            return 0
         store = Store(settings.store, _limits(settings), readonly=True)
         try:
             found = summary.everything(store, summary.since(time.time(), given.days), given.domain, given.top)

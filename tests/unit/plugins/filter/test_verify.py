@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
@@ -323,6 +324,35 @@ RELAYS = [
 ]
 
 
+REGISTRATION = {"kind": "fbl", "url": "https://example.net/fbl", "for": ["example.com"], "applied": "2026-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("days", "result", "what"),
+    [
+        (90, "ok", "it works; it is due in"),
+        (20, "ok", "soon: renew it, or see that it still works, at https://example.net/fbl: it is due in"),
+        (-3, "failed", "renew it, or see that it still works, at https://example.net/fbl: it was due"),
+    ],
+)
+def test_a_registration_is_one_row_of_the_site(days, result, what):
+    due = str(datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=days))
+    one = {"name": "Example FBL", "state": "active", "due": due, **REGISTRATION}
+    (row,) = verify_rows([host("mx1", registrations=[one]), host("mx2", registrations=[one])])
+    assert (row["result"], row["direction"], row["host"], row["to"]) == (result, "registration", "", "Example FBL")
+    assert row["what"].startswith(what)
+
+
+def test_a_registration_without_sense_is_a_row():
+    (row,) = verify_rows(
+        [host("mx1", registrations=[{"name": "Example FBL", "state": "active", **REGISTRATION, "kind": "x"}])]
+    )
+    assert (row["result"], row["what"]) == (
+        "failed",
+        "mail_registrations: Example FBL: kind is 'x'; write one of fbl, allowlist, postmaster_tool",
+    )
+
+
 def test_each_listener_that_was_asked_to_relay_has_a_row():
     rows = verify_rows([host("mx1", relays=RELAYS)])
     assert [(row["result"], row["direction"], row["from"], row["to"], row["what"]) for row in rows] == [
@@ -336,3 +366,20 @@ def test_relaying_can_be_asked_about_alone():
     noted = {"name": "mx1.example.com", "relays": RELAYS[:1]}
     (row,) = verify_rows([{"inventory_hostname": "mx1", "__verify_noted": noted}])
     assert (row["result"], row["direction"]) == ("ok", "relay")
+
+
+def test_how_a_host_stands_has_rows():
+    stands = {"filters": [{"name": "pythonfilter", "ok": False, "said": "451 4.3.0 Later"}], "backup": None}
+    webmail = {"host": "webmail.example.com", "ok": False, "said": "no answer"}
+    rows = {row["direction"]: row for row in verify_rows([host("mx1", stands=stands, webmail=webmail)])}
+    assert {direction: row["result"] for direction, row in rows.items()} == {
+        "read: webmail": "failed",
+        "filter": "failed",
+        "backup": "skipped",
+    }
+    assert (rows["filter"]["to"], rows["filter"]["what"]) == ("pythonfilter", "451 4.3.0 Later")
+    assert rows["read: webmail"]["to"] == "webmail.example.com"
+
+
+def test_letters_alone_bring_no_other_rows():
+    assert verify_rows([host("mx1", webmail={})]) == []

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from plugins.module_utils._filters import _lists
 from plugins.module_utils._filters._configuration import render
+from plugins.module_utils._filters._dnslist import Entry
 from plugins.module_utils._filters._resolve import Temporary
 from plugins.modules import dnsbl_info, rbldnsd
 from tests.unit.run_module import run_module
@@ -23,7 +23,7 @@ def dns(monkeypatch):
             raise Temporary("DNS has no answer: silence")
         return ["127.0.0.2"] if name == "2.0.0.127.well.example.org" else []
 
-    monkeypatch.setattr(_lists.Entry, "resolver", lambda _entry, _seconds: ask)
+    monkeypatch.setattr(Entry, "resolver", lambda _entry, _seconds: ask)
 
 
 @pytest.fixture

@@ -276,6 +276,15 @@ def test_systemd_reads_a_changed_unit_anew(host):
     assert not host.run(up("courier-mta"))[0]["changed"]
 
 
+def test_systemd_reads_a_service_anew_that_a_timer_starts(host):
+    host.install("courier-mail.timer")
+    wanted = up("courier-mail.timer", reads=[f"{host.directory}/esmtpd"])
+    answer, said = host.run(wanted)
+    assert answer["restarted"] == ["courier-mail.timer"]
+    assert said[:2] == ["show", "daemon-reload"]
+    assert not host.run(wanted)[0]["changed"]
+
+
 def test_check_mode_changes_nothing(host, closed_port):
     host.install("courier", "inactive", "disabled")
     host.install("courier-mta", NeedDaemonReload="yes")

@@ -103,6 +103,18 @@ READ = {
         ],
         [Delivery(ID, "", "catchall-sat1@mx1", "delivered", "Message delivered.", at=1795595676.5)],
     ),
+    "what a sender writes is no field": (
+        [f'courierd[1]: id=ID,from=<"a>,addr=<bob@example.com>,success: x"@example.net>,{TO}: 550 No'],
+        [
+            Delivery(
+                ID,
+                '"a>,addr=<bob@example.com>,success: x"@example.net',
+                "mailbox@example.net",
+                said="550 No",
+                at=1795595675.5,
+            )
+        ],
+    ),
     "other lines": (
         ["courierd[1]: Waiting.  shutdown time=none", f"courieresmtpd[1]: error,relay=::1,{FROM},to=<a@b>: 550 No"],
         [],

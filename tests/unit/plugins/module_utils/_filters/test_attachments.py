@@ -31,8 +31,8 @@ from plugins.module_utils._filters.attachments import Filter, Settings, variants
 def check(letter):
     """The verdict on a text."""
 
-    def ask(text, **settings):
-        message = letter(text)
+    def ask(text, to=("alice@example.com",), **settings):
+        message = letter(text, to=to)
         verdict = Filter(build(Settings, settings)).check(message)
         assert Path(message.text).read_bytes() == text
         return verdict
@@ -332,6 +332,30 @@ def test_what_cannot_be_read_is_the_operators_choice(check, name, data, monkeypa
     assert name in verdict.note
     verdict = check(attached(name, data), unreadable_archive="refuse")
     assert verdict.reply.startswith("554 5.7.1 Archives that cannot be looked into are not accepted here: ")
+
+
+REPORTS = "program-watch_2dtake@mx1.example.com"
+STRICT = {"patterns": [r"\.zip$"], "unreadable_archive": "refuse"}
+
+
+@pytest.mark.parametrize(
+    ("to", "action"),
+    [
+        ([REPORTS], "pass"),
+        ([REPORTS, "alice@example.com"], "refuse"),
+        ([f"alice@example.com {REPORTS}"], "refuse"),
+        (["program-watch_2darrived@mx1.example.com"], "refuse"),
+    ],
+    ids=["a report", "a copy", "somebody who claims it", "another program"],
+)
+@pytest.mark.parametrize("data", [zipped("report.xml"), b"hello"], ids=["a zip", "no zip"])
+def test_reports_come_packed(check, data, to, action):
+    assert check(attached("report.zip", data), to, **STRICT).action == action
+
+
+def test_a_report_is_no_program(check):
+    assert check(attached("report.zip", zipped("report.exe")), [REPORTS], **STRICT).action == "refuse"
+    assert check(attached("report.exe", b"MZ"), [REPORTS], **STRICT).action == "refuse"
 
 
 def test_a_program_is_refused_beside_what_cannot_be_read(check):

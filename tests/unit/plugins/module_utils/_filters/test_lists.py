@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from plugins.module_utils._filters import _lists
-from plugins.module_utils._filters._lists import Broken, Entry, State, parse, question, read, retest, trouble
+from plugins.module_utils._filters import _dnslist
+from plugins.module_utils._filters._dnslist import Entry, parse, question, trouble
+from plugins.module_utils._filters._lists import Broken, State, read, retest
 from plugins.module_utils._filters._resolve import Temporary
 from plugins.module_utils._filters._settings import SettingsError
 
@@ -52,6 +53,27 @@ def test_ranges_are_of_each_number():
 )
 def test_an_address_is_asked_for_backwards(address, name):
     assert question("bl.example.org", address) == name
+
+
+def test_a_domain_is_asked_for_as_it_is():
+    assert question("dbl.example.org", "example.com") == "example.com.dbl.example.org"
+
+
+@pytest.mark.parametrize(
+    ("more", "points"),
+    [({}, ("test", "invalid")), ({"listed": "127.0.0.2", "not_listed": "example.net"}, ("127.0.0.2", "example.net"))],
+)
+def test_a_list_of_domains_has_test_points_of_its_own(more, points):
+    (entry,) = parse("x", [ENTRY | more], domains=True)
+    asked = []
+    trouble(entry, lambda name, _kind: asked.append(name) or (["127.0.0.2"] if len(asked) == 1 else []))
+    assert entry.points == points
+    assert asked == [question(entry.zone, point) for point in points]
+
+
+def test_a_test_point_is_a_name():
+    with pytest.raises(SettingsError, match=r"listed of bl\.example\.org is 'a b'; write what its operator has"):
+        parse("x", [ENTRY | {"listed": "a b"}], domains=True)
 
 
 REFUSED = {
@@ -174,7 +196,7 @@ class TestRetest:
             return answer
 
         monkeypatch.setattr(Entry, "resolver", lambda _entry, _seconds: ask)
-        assert _lists._tested(self.ENTRIES[0]) == ""
+        assert _dnslist.patient_trouble(self.ENTRIES[0]) == ""
 
 
 def test_a_state_that_makes_no_sense_is_none(tmp_path):

@@ -207,6 +207,24 @@ def test_the_flag_goes_by_the_lowest_tag_score(judge):
     assert message.values("x-spam-status")[0].startswith("No, score=7.0 tests=")
 
 
+REPORTS = "program-watch_2dtake@mx1.example.com"
+
+
+@pytest.mark.parametrize(
+    ("to", "asked"),
+    [
+        ([REPORTS], 0),
+        ([REPORTS, ALICE], 1),
+        ([f"{ALICE} {REPORTS}"], 1),
+        (["program-watch_2darrived@mx1.example.com"], 1),
+    ],
+    ids=["a report", "a copy", "somebody who claims it", "another program"],
+)
+def test_a_complaint_may_hold_the_spam_that_it_is_about(judge, daemon, to, asked):
+    verdict, _message = judge(1000, to=to)
+    assert (daemon.asked, verdict.action) == (asked, "refuse" if REPORTS not in to else "pass")
+
+
 def test_spamd_is_not_asked_where_all_are_off(judge, daemon):
     verdict, message = judge(1000, recipients={ALICE: {"off": True}})
     assert (verdict.action, daemon.asked) == ("pass", 0)

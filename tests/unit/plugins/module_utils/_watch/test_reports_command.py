@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.module_utils._watch import reports
+from plugins.module_utils._watch import _reports_store, reports
 from tests.unit.reported import complaint, dmarc_letter
 
 PACKAGE = Path(reports.__file__).parent
@@ -131,9 +131,24 @@ def test_root_becomes_who_takes_reports():
         assert {os.stat(one).st_uid for one in (place / "state").iterdir()} == {NOBODY}
 
 
-def test_a_store_that_is_not_there_is_said(place, monkeypatch, capsys):
-    assert run(monkeypatch, configure(place), "reports") == 69
-    assert "unable to open database file" in capsys.readouterr().err
+def test_before_the_first_report_there_is_nothing(place, monkeypatch, capsys):
+    configuration = configure(place)
+    assert run(monkeypatch, configuration, "reports") == 0
+    assert capsys.readouterr().out.startswith("No report has come since 20")
+    assert run(monkeypatch, configuration, "reports", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["complaints"]["offender"] is None
+    assert not (place / "store.sqlite").exists()
+
+
+def test_forgets_what_is_old(place, monkeypatch, capsys):
+    configuration = configure(place)
+    assert run(monkeypatch, configuration, "take", raw=recent()) == 0
+    old = time.time() + 500 * 86400
+    monkeypatch.setattr(_reports_store.time, "time", lambda: old)
+    assert run(monkeypatch, configuration, "reports", "prune") == 0
+    with sqlite3.connect(place / "store.sqlite") as database:
+        assert database.execute("SELECT count(*) FROM reports").fetchone() == (0,)
+        assert database.execute("SELECT count(*) FROM dmarc").fetchone() == (0,)
 
 
 ENTRY = {

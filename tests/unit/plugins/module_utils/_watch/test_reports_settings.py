@@ -3,18 +3,19 @@ from __future__ import annotations
 import pytest
 
 from plugins.module_utils._watch import _reports_settings as reports_settings
-from plugins.module_utils._watch._reports_settings import Settings, SettingsError
+from plugins.module_utils._watch._reports_settings import Settings
+from plugins.module_utils._watch._settings import SettingsError
 
 BAD = {
     "no dictionary": ([], "write a dictionary"),
     "a name that is misspelt": ({"domain": ["example.com"]}, "there is no setting domain; did you mean domains?"),
-    "a text for a list": ({"domains": "example.com"}, "domains is 'example.com'; write a list of texts"),
+    "a text for a list": ({"domains": "example.com"}, "domains is 'example.com'; write a list, each entry a text"),
     "a domain that is none": ({"domains": ["a b"]}, "domains is 'a b'; write names such as example.com"),
     "an address that is none": ({"relays": ["mx1"]}, "relays is 'mx1'; write addresses or networks"),
     "a network with a host": ({"networks": ["192.0.2.1/24"]}, "networks is '192.0.2.1/24'"),
-    "reporters that are a list": ({"reporters": []}, "reporters is []; write a dictionary of lists"),
+    "reporters that are a list": ({"reporters": []}, "reporters is []; write a dictionary, each value a list"),
     "a reporter that is none": ({"reporters": {"example.com": ["x y"]}}, "reporters: example.com is 'x y'"),
-    "a reporter without a list": ({"reporters": {"example.com": "b.test"}}, "reporters: example.com is 'b.test'"),
+    "a reporter without a list": ({"reporters": {"example.com": "b.test"}}, "reporters is {'example.com': 'b.test'}"),
     "a field that is none": ({"account_fields": ["X:"]}, "account_fields is 'X:'"),
     "a path that is none": ({"store": "x"}, "store is 'x'; write a path"),
     "a number that is a text": ({"days": "3"}, "days is '3'; write a whole number"),

@@ -98,15 +98,15 @@ def test_what_was_not_taken(store):
     assert (one["kind"], one["reason"], one["reporter"], one["reports"]) == ("dmarc", "not ours", "example.net", 1)
 
 
-def test_metrics(store):
-    found = {(one.name, *one.labels.values()): one.value for one in summary.metrics(store, reported.NOW)}
-    assert found["mail_dmarc_messages", "example.com", "failed"] == 80
-    assert found["mail_tls_sessions", "example.com", "failed"] == 9
-    assert found["mail_tls_failures", "example.com", "mx2.example.com", "validation-failure"] == 7
-    assert found["mail_complaints", "example.com", "abuse"] == 3
-    assert found["mail_reports_rejected", "dmarc", "not ours"] == 1
-    assert found["mail_reports_last_timestamp_seconds", "tls"] == reported.NOW
-    assert not any("alice" in str(one.labels) for one in summary.metrics(store, reported.NOW))
+def test_samples(store):
+    found = {(one.name, *one.labels.values()): one.value for one in summary.samples(store, reported.NOW)}
+    assert found["courier_mail_dmarc_messages", "example.com", "failed"] == 80
+    assert found["courier_mail_tls_report_sessions", "example.com", "failed"] == 9
+    assert found["courier_mail_tls_report_failures", "example.com", "mx2.example.com", "validation-failure"] == 7
+    assert found["courier_mail_complaints", "example.com", "abuse"] == 3
+    assert found["courier_mail_reports_rejected", "dmarc", "not ours"] == 1
+    assert found["courier_mail_reports_last_timestamp_seconds", "tls"] == reported.NOW
+    assert not any("alice" in str(one.labels) for one in summary.samples(store, reported.NOW))
 
 
 def test_is_data_and_tables(store):

@@ -13,10 +13,25 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from plugins.module_utils._filters._dmarc_report import Reporter, run
+from plugins.module_utils._filters._store import Store as FilterStore
 from plugins.module_utils._watch import _reports_store, _reports_take
 from plugins.module_utils._watch._reports_text import REASONS, Refused
 from tests.unit import reported
 from tests.unit.reported import complaint, dmarc_letter, failure, letter, record, settings, tls_letter, xml
+from tests.unit.signed import Dns
+
+RESULT = {
+    "policy": {"v": "DMARC1", "p": "reject", "rua": "mailto:dmarc@example.com"},
+    "disposition": "reject",
+    "dkim": "fail",
+    "spf": "fail",
+    "reason": [],
+    "author": "example.com",
+    "sender": "example.org",
+    "signatures": [],
+    "sent": ["example.org", "mailfrom", "softfail"],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -250,3 +265,17 @@ def test_every_reason_is_one_that_is_known():
     """The store's own ones, too."""
     assert {"duplicate", "dates", "daily limit"} <= set(REASONS)
     assert Refused("forged").reason in REASONS
+
+
+def test_what_our_filters_report_is_a_report(tmp_path, store, monkeypatch):
+    kept = FilterStore(str(tmp_path / "filters.sqlite"))
+    monkeypatch.setattr(_reports_store.time, "time", lambda: reported.NOW - 60)
+    kept.keep_result("example.com", "198.51.100.1", RESULT)
+    monkeypatch.setattr(_reports_store.time, "time", lambda: reported.NOW)
+    sent = []
+    who = Reporter("mx1.example.net", "postmaster@example.net", ["example.net"])
+    assert list(run(kept, who, Dns(), lambda letter, to: sent.append(letter)))
+    top = (reported.RESULTS.format("example.net") + reported.RECEIVED).encode()
+    assert take(store, top + bytes(sent[0])) == [""]
+    ((_report, source, author, disposition, *_rest, count),) = rows(store, "dmarc")
+    assert (source, author, disposition, count) == ("198.51.100.1", "example.com", "reject", 1)

@@ -1,0 +1,338 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is broken is seen, counted and told, and so is that it is well again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import time
+
+import pytest
+
+COMMAND = "/usr/local/sbin/courier-mail-watch"
+EXPORTER = "http://127.0.0.1:9100/metrics"
+KEY = "a-secret-for-the-vault"
+GOT = "/run/bed-hook"
+# Keeps what it gets, and answers 204, or what it is told to.
+RECEIVER = """
+import http.server, itertools, json, os, ssl, sys
+chain, key, answer = sys.argv[1], sys.argv[2], int(sys.argv[3])
+os.makedirs("/run/bed-hook", exist_ok=True)
+numbers = itertools.count(len(os.listdir("/run/bed-hook")))
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        with open(f"/run/bed-hook/{next(numbers):06}", "w") as stream:
+            json.dump({"fields": dict(self.headers), "body": body}, stream)
+        self.send_response(answer)
+        self.end_headers()
+server = http.server.ThreadingHTTPServer(("::", 8443), Receiver)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(chain, key)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+KNOWN = "/etc/ssl/bed.pem /etc/ssl/private/bed.key"
+UNKNOWN = "/run/bed-unknown.pem /run/bed-unknown.key"
+# Changes a setting of a part, and says what it was.
+SET = """
+import json, sys
+path, name, value = f"/etc/courier-mail-watch/{sys.argv[1]}.json", sys.argv[2], json.loads(sys.argv[3])
+with open(path) as stream: settings = json.load(stream)
+print(json.dumps(settings.get(name)))
+settings[name] = value
+if value is None: del settings[name]
+with open(path, "w") as stream: json.dump(settings, stream)
+"""
+
+
+class Receiver:
+    """Where alarms go."""
+
+    def __init__(self, host, eventually):
+        self.host, self.eventually = host, eventually
+
+    def start(self, certificate=KNOWN, answer=204):
+        self.stop()
+        self.host.check_output(f"systemd-run -q --unit=bed-hook python3 -c %s {certificate} {answer}", RECEIVER)
+        assert self.eventually(lambda: self.host.is_open(8443))
+
+    def stop(self):
+        self.host.run("systemctl stop bed-hook; systemctl reset-failed bed-hook")
+
+    def got(self, site):
+        """What came from a site: fields of the header, and the body as it came."""
+        names = self.host.run(f"ls {GOT}").stdout.split()
+        found = [json.loads(self.host.check_output(f"cat {GOT}/{name}")) for name in sorted(names)]
+        return [one for one in found if json.loads(one["body"])["host"] == site.name]
+
+    def events(self, site, key):
+        """What came of a thing."""
+        said = [event for one in self.got(site) for event in json.loads(one["body"])["events"]]
+        return [event["event"] for event in said if event["key"] == key]
+
+
+class Watch:
+    """What watches a host."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def look(self, times=1):
+        for _look in range(times):
+            for service in ("look", "metrics", "alarm"):
+                self.host.check_output("systemctl start courier-mail-watch-%s.service", service)
+
+    def findings(self):
+        said = json.loads(self.host.run(f"{COMMAND} findings --json").stdout)
+        return {f"{one['part']}: {one['subject']}": one for one in said}
+
+    def alarms(self):
+        said = json.loads(self.host.check_output(f"{COMMAND} alarm --list --json"))
+        return {f"{one['part']}: {one['subject']}": one["state"] for one in said}
+
+    def number(self, name, **labels):
+        """A number, as whoever collects them gets it."""
+        self.host.check_output("systemctl start courier-mail-watch-metrics.service")
+        text = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+        wanted = f"courier_mail_{name}{{{text}}}" if text else f"courier_mail_{name}"
+        script = f"import urllib.request; print(urllib.request.urlopen('{EXPORTER}').read().decode())"
+        lines = self.host.check_output("python3 -c %s", script).splitlines()
+        return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == wanted), None)
+
+    @contextlib.contextmanager
+    def setting(self, part, name, value):
+        """Another setting for a while."""
+        before = self.host.check_output("python3 -c %s %s %s %s", SET, part, name, json.dumps(value))
+        try:
+            yield
+        finally:
+            self.host.check_output("python3 -c %s %s %s %s", SET, part, name, before)
+
+
+@pytest.fixture(scope="module")
+def partner_host(host_named):
+    return host_named("mx.example.net")
+
+
+@pytest.fixture
+def receiver(partner_host, eventually):
+    found = Receiver(partner_host, eventually)
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def watch(site):
+    return Watch(site)
+
+
+BROKEN = {
+    "a daemon that was stopped": (
+        "systemctl stop spamd",
+        "systemctl start spamd",
+        "host: unit spamd.service",
+        ("unit_up", {"unit": "spamd.service"}, 0),
+    ),
+    "a unit that failed": (
+        "systemd-run -q --unit=bed-broken false",
+        "systemctl reset-failed bed-broken",
+        "host: unit bed-broken.service",
+        None,
+    ),
+    "a scanner that hangs": (
+        "systemctl kill -s STOP clamav-daemon",
+        "systemctl kill -s CONT clamav-daemon",
+        "host: socket of clamd",
+        ("socket_up", {"socket": "clamd"}, 0),
+    ),
+    "a disk that is full": (
+        "mkdir -p /run/bed-full && mount -t tmpfs -o size=1M bed /run/bed-full"
+        " && head -c 2M /dev/zero >/run/bed-full/x || :",
+        "umount /run/bed-full",
+        "host: space in /run/bed-full",
+        ("room_free_bytes", {"directory": "/run/bed-full"}, 0),
+    ),
+    "a certificate that ends": (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=x"
+        " -keyout /run/bed-ends.key -out /run/bed-ends.pem",
+        "rm /run/bed-ends.pem",
+        "host: certificate /run/bed-ends.pem",
+        None,
+    ),
+    "a mailbox elsewhere that nobody reaches": (
+        "mkdir -p /var/lib/fetchmail/bed && touch -d '1 day ago' /var/lib/fetchmail/bed/reached",
+        "rm -r /var/lib/fetchmail/bed",
+        "host: mailbox elsewhere bed",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("harm", "mend", "key", "number"), BROKEN.values(), ids=BROKEN)
+def test_what_breaks_is_told_once_and_that_it_is_well_again(site, watch, receiver, harm, mend, key, number):
+    with (
+        watch.setting("host", "directories", ["/", "/run/bed-full"]),
+        watch.setting("host", "certificates", ["/etc/ssl/mail/mail.crt", "/run/bed-ends.pem"]),
+        watch.setting("alarm", "bad_after", 1),
+        watch.setting("alarm", "well_after", 1),
+    ):
+        watch.look()
+        before = receiver.events(site, key)
+        try:
+            site.check_output(harm)
+            watch.look(2)
+            assert watch.alarms()[key] == "bad"
+            if number:
+                name, labels, value = number
+                assert watch.number(name, **labels) == value
+            assert receiver.events(site, key) == [*before, "bad"]
+        finally:
+            site.run(mend)
+        # What came and went lately takes longer to be well.
+        assert receiver.eventually(
+            lambda: watch.look() or receiver.events(site, key) == [*before, "bad", "well"], within=120
+        )
+        assert watch.alarms().get(key, "well") == "well"
+
+
+def test_a_full_queue_is_bad(site, watch, token, letter):
+    dead = [f"{token}-{number}@dead.example.net" for number in range(3)]
+    try:
+        for one in dead:
+            site.sendmail(letter, f"alice@{site.domain}", one)
+        with watch.setting("host", "queue_messages", 1), watch.setting("alarm", "bad_after", 1):
+            watch.look()
+            assert watch.findings()["host: messages in the queue"]["state"] == "bad"
+            states = ("deferred", "waiting")
+            assert sum(watch.number("queue_messages", state=state) for state in states) >= 3
+    finally:
+        site.run("mailq -batch | grep %s | cut -d';' -f2 | xargs -r -n1 cancelmsg", token)
+
+
+def test_who_gets_an_alarm_knows_that_it_is_from_the_host(site, watch, receiver):
+    assert site.check_output(f"{COMMAND} alarm --test | grep bed") == "webhook bed: told"
+    one = receiver.got(site)[-1]
+    signed = f"{one['fields']['X-Courier-Mail-Timestamp']}.{one['body']}".encode()
+    expected = hmac.new(KEY.encode(), signed, hashlib.sha256).hexdigest()
+    assert one["fields"]["X-Courier-Mail-Signature"] == f"sha256={expected}"
+    assert json.loads(one["body"])["test"] is True
+
+
+@pytest.mark.parametrize("trouble", ["nobody", "a certificate that nobody knows", "a refusal"])
+def test_a_webhook_that_does_not_work_is_told_by_mail_and_told_all_later(site, watch, receiver, trouble, eventually):
+    def told():
+        return site.inbox(site.accounts["alice"], "webhook bed")
+
+    key = "host: unit bed-broken.service"
+    receiver.host.check_output(
+        "openssl req -x509 -newkey rsa:2048 -nodes -addext subjectAltName=DNS:mx.example.net -subj /CN=mx.example.net"
+        " -keyout /run/bed-unknown.key -out /run/bed-unknown.pem"
+    )
+    with watch.setting("alarm", "bad_after", 1), watch.setting("alarm", "well_after", 1):
+        before, mails = receiver.events(site, key), len(told())
+        receiver.stop()
+        if trouble != "nobody":
+            receiver.start(*((UNKNOWN, 204) if trouble != "a refusal" else (KNOWN, 500)))
+        try:
+            site.check_output("systemd-run -q --unit=bed-broken false; sleep 0.1")
+            watch.look(2)
+            assert watch.alarms()["alarm: webhook bed"] == "bad"
+            assert watch.number("alarm_way_up", way="webhook bed") == 0
+            assert eventually(lambda: len(told()) > mails)
+            receiver.start()
+            watch.look()
+            # That which came before it refused may be there, too.
+            assert receiver.events(site, key)[len(before) :].count("bad") >= 1
+        finally:
+            site.run("systemctl reset-failed bed-broken")
+        assert eventually(lambda: watch.look() or watch.alarms()["alarm: webhook bed"] == "well", within=120)
+
+
+def test_mail_that_cannot_be_sent_is_told_by_webhook(site, watch, receiver):
+    key = "alarm: mail"
+    with watch.setting("alarm", "bad_after", 1), watch.setting("alarm", "well_after", 1):
+        before = receiver.events(site, key)
+        # As where Courier is not there at all.
+        site.check_output("mount --bind /bin/false /usr/sbin/sendmail")
+        try:
+            site.run("systemd-run -q --unit=bed-broken false; sleep 0.1")
+            watch.look(2)
+            assert receiver.events(site, key)[len(before) :] == ["bad"]
+        finally:
+            site.run("umount /usr/sbin/sendmail; systemctl reset-failed bed-broken")
+        assert receiver.eventually(
+            lambda: watch.look() or receiver.events(site, key)[len(before) :] == ["bad", "well"], within=120
+        )
+
+
+def test_mail_that_flows_is_counted_once(site, watch, stranger, letter, token, eventually):
+    alice = site.accounts["alice"]
+    directions = [("received_total", {"direction": "authenticated"})]
+    directions += [("deliveries_total", {"direction": "local", "result": "delivered"})]
+    site.check_output("systemctl start courier-mail-watch-metrics.service")
+    before = [watch.number(name, **labels) or 0 for name, labels in directions]
+    latencies = watch.number("delivery_seconds_count", direction="local") or 0
+    with site.smtp(stranger, 587) as smtp:
+        smtp.login(*alice)
+        smtp.send_message(letter, alice.address, [alice.address])
+    assert eventually(lambda: site.inbox(alice, token))
+    after = [watch.number(name, **labels) for name, labels in directions]
+    assert [one - other for one, other in zip(after, before, strict=True)] == [1, 1]
+    assert watch.number("delivery_seconds_count", direction="local") == latencies + 1
+    # What was read is not read again.
+    assert [watch.number(name, **labels) for name, labels in directions] == after
+
+
+def test_refusals_are_counted_by_what_they_are_about(site, watch, stranger):
+    before = watch.number("refused_total", reason="relaying") or 0
+    with site.smtp(stranger, 25) as smtp:
+        smtp.ehlo()
+        smtp.mail("someone@example.net")
+        assert smtp.rcpt("victim@elsewhere.example.net")[0] >= 500
+    assert watch.number("refused_total", reason="relaying") == before + 1
+
+
+def test_a_line_that_imitates_couriers_counts_nothing(site, watch):
+    before = watch.number("received_total", direction="local") or 0
+    line = "newmsg,id=0000000000396461.000000006B081E15.00006C96: dns; localhost (localhost [127.0.0.1])"
+    site.check_output("runuser -u nobody -- logger -t courierd %s", line)
+    assert (watch.number("received_total", direction="local") or 0) == before
+
+
+def test_what_it_writes_is_for_the_watch_alone(site):
+    modes = site.check_output(
+        "stat -c '%%U %%G %%a' /etc/courier-mail-watch/alarm.secrets.json /run/courier-mail-watch-look/seen.json"
+        " /var/lib/courier-mail-watch"
+    ).splitlines()
+    assert modes == [
+        "root courier-mail-watch 640",
+        "root courier-mail-watch 640",
+        "courier-mail-watch courier-mail-watch 750",
+    ]
+
+
+@pytest.mark.parametrize("which", ["site", "satellite", "smarthost"])
+def test_all_parts_can_look_everywhere(request, which):
+    host = request.getfixturevalue(which)
+    watch = Watch(host)
+    watch.look()
+    found = watch.findings()
+    parts = {"alarm: watch", "host: watch", "flow: watch"}
+    assert {key: found[key]["state"] for key in parts} == dict.fromkeys(parts, "well")
+    assert [one["said"] for key, one in found.items() if key.startswith("host: look at")] == []
+    assert found["flow: journal"]["state"] == "well"
+
+
+def test_the_timers_do_it_by_themselves(site, eventually):
+    def seen():
+        return float(json.loads(site.check_output("cat /run/courier-mail-watch-look/seen.json"))["at"])
+
+    before = seen()
+    assert eventually(lambda: seen() > before, within=90)
+    assert time.time() - before < 600
