@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from . import _state
 from ._configuration import DIRECTORY, STATE, Settings, load
 from ._restic import Restic, ResticError, environment
-from ._take import Take, TakeError, alone
+from ._take import Take, TakeError, alone, say
 
 _USAGE = """\
 courier-mail-backup WORD, of:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None, directory: str = DIRECTORY, sta
     given = list(sys.argv[1:] if arguments is None else arguments)
     word = given[0] if given else ""
     if word == "status":
-        print(status(_state.read(state)))
+        say(status(_state.read(state)))
         return 0
     if word not in ("run", "prepare", "check", "report", "restic"):
         sys.stderr.write(_USAGE)
@@ -61,11 +61,11 @@ def main(arguments: Sequence[str] | None = None, directory: str = DIRECTORY, sta
 
 def _work(word: str, take: Take, state: str) -> int:
     if word == "prepare":
-        print("made" if take.prepare() else "there")
+        say("made" if take.prepare() else "there")
     elif word == "check":
         _state.write(take.check(_state.read(state)), state)
     else:
-        print(status(take.run()))
+        say(status(take.run()))
     return 0
 
 

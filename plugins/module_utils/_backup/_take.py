@@ -23,6 +23,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -70,6 +71,12 @@ def alone(directory: str = STATE) -> Iterator[None]:
         yield
 
 
+def say(text: str) -> None:
+    """A line for the journal, or for whoever runs it by hand."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 class Take:
     """One backup."""
 
@@ -78,7 +85,7 @@ class Take:
         settings: Settings,
         restic: Restic,
         directory: str = STATE,
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = say,
         between: Callable[[], None] = lambda: None,  # for the tests: what happens while mail is read
     ) -> None:
         self.settings, self.restic, self.directory, self._say, self._between = settings, restic, directory, say, between
@@ -138,12 +145,11 @@ class Take:
             self.restic.run("unlock")
         except NoRepositoryError as error:
             raise TakeError(f"{error}. Is it mounted? A new one is made by: courier-mail-backup prepare") from error
-        last: Round | None = None
-        for number in range(1, self.settings.rounds + 1):
-            last = self._round(number)
+        last = self._round(1)
+        for number in range(2, self.settings.rounds + 1):
             if last.is_still:
                 break
-        assert last is not None  # noqa: S101 -- there is one round at least
+            last = self._round(number)
         if last.missed or last.unread:
             raise TakeError(
                 f"after {self.settings.rounds} rounds not everything is in the backup: "

@@ -8,15 +8,8 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-<<<<<<< HEAD
 from dataclasses import dataclass, field
-from typing import Any
-=======
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, TypeAlias
->>>>>>> next
 
 from . import _registrations, _settings
 from ._reports_text import domain
