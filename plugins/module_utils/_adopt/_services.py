@@ -79,6 +79,13 @@ def _take_filters(host: Host, adopted: Adopted) -> None:
     else:
         adopted.variables["mail_signer"] = "filters" if "dkim_sign" in order else ""
     adopted.variables["mail_filters"] = order
+    for name in sorted(host.filters - {"zdkimfilter", "000-zdkimfilter"}):
+        if "pythonfilter" in name:
+            todo = f"just before the host is taken over: filterctl stop {name}"
+            adopted.note("move", f"{COURIER}/filters/active/{name}", "courierfilter would start it beside ours", todo)
+        else:
+            what = f"{name} goes on looking at mail, before or after ours"
+            adopted.note("stays", f"{COURIER}/filters/active/{name}", what, f"filterctl stop {name} ends that")
     for sock in ("/etc/pythonfilter.conf", "/etc/pythonfilter-modules.conf", "/etc/pythonfilter*"):
         adopted.explain_all(sock, "the order and the settings of the filters are in the inventory")
 

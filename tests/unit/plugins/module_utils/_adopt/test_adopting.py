@@ -281,6 +281,26 @@ def test_a_scanner_that_is_not_there_is_not_asked(adopt, root):
     assert any("a filter asks spamd, which is not installed" in note for note in notes(written, "left"))
 
 
+def test_filters_that_courierfilter_would_start_beside_ours_are_named(adopt, root):
+    active = root / "etc/courier/filters/active"
+    active.mkdir(parents=True)
+    (active / "pythonfilter").symlink_to("/usr/lib/courier/filters/pythonfilter")
+    (active / "perlfilter").symlink_to("/usr/lib/courier/filters/perlfilter")
+    written, _found = adopt()
+    assert [note.todo for note in written.notes if note.source.endswith("/active/pythonfilter")] == [
+        "just before the host is taken over: filterctl stop pythonfilter"
+    ]
+    assert any("perlfilter goes on looking at mail" in note for note in notes(written, "stays"))
+
+
+def test_what_is_no_text_is_named(adopt, root):
+    (root / "etc/courier/program").write_bytes(b"\x7fELF\0\1")
+    (root / "etc/courier/old").write_bytes("Käse".encode("latin-1"))
+    written, _found = adopt()
+    assert "/etc/courier/program: was not read, since it is no text" in notes(written, "left")
+    assert "/etc/courier/old:1: old: nothing here reads or writes it" in notes(written, "stays")
+
+
 def test_mailboxes_elsewhere_are_fetched(adopt):
     _written, found = adopt()
     (one,) = found["mail_remote_mailboxes"]
