@@ -21,6 +21,8 @@ _OURS = {
 # Those that other variables say.
 _ELSEWHERE = ("me", "defaultdomain", "bofh", "locallowercase")
 _REPLACED = {
+    "module.esmtp": "as many deliveries at a time as the package has",
+    "module.local": "as many deliveries at a time as the package has",
     "dsnfrom": "delivery reports come from mailer-daemon@ the host",
     "sizelimit": "25 MiB, which most of the world takes",
     "enablefiltering": "what programs of the host send is filtered, too",
@@ -189,7 +191,8 @@ def _take_value(adopted: Adopted, name: str, file: values.File, text: str) -> No
         adopted.explain_all(path, _REPLACED[name])
         return
     try:
-        values.render(name, written)
+        if values.render(name, written) != text:
+            adopted.explain_all(path, "the same in Courier's own spelling, or what was meant")
     except values.ValuesError as error:
         adopted.note("left", place(path, 1), str(error), f"write courier_mta_files.{name}, or let Courier's default be")
         adopted.explain_all(path, "what was there has no sense to Courier")
