@@ -14,7 +14,7 @@ from .._courier.fetchmailrc import FetchError
 from .._filters._catalogue import FILTERS, PACKAGED
 from ._host import COURIER, Host
 from ._names import Names, setting_line
-from ._plan import Adopted, commented_lines, place
+from ._plan import Adopted, commented_lines, place, plain
 from ._settings import Settings
 
 # pythonfilter's own modules and those that people wrote for it, and ours that do the same.
@@ -159,9 +159,12 @@ def _take_fetchmail(host: Host, names: Names, adopted: Adopted) -> None:
         found.append((one._replace(to=to), source))
         if rest:
             adopted.note("left", source, f"{one.label}: {', '.join(rest)}", "mail_remote_mailboxes has no such words")
+    known = plain(adopted.variables)
+    recipients = [entry["address"] for entry in known.get("mail_accounts", [])]
+    recipients += [entry["name"] for kind in ("mail_aliases", "mail_forwards") for entry in known.get(kind, [])]
     for one, source in found:
         try:
-            fetchmailrc.check([one], [one.to])
+            fetchmailrc.check([one], recipients)
         except FetchError as error:
             adopted.note("left", source, str(error))
             continue
