@@ -248,7 +248,7 @@ def test_what_was_changed_in_courier_s_files_is_kept_and_what_was_not_is_not(ado
     _written, found = adopt()
     assert found["courier_mta_esmtpd"] == {"BLACKLISTS": "-block=bl.example.net", "MAXPERIP": "10"}
     assert found["courier_mta_courierd"] == {"ESMTP_PREFER_IPV6_MX": "0"}
-    assert found["courier_auth_authdaemonrc"] == {"DEBUG_LOGIN": "1"}
+    assert found["courier_auth_authdaemonrc"] == {"DEBUG_LOGIN": "0"}
     assert found["courier_imap_connections_per_address"] == 30
     assert found["courier_imap_expunge_to_trash"] is True
     assert found["mail_folder_days"] == {}
