@@ -58,6 +58,7 @@ TASKS = {
     "dkim": ("*",),
     "fail2ban": ("*",),
     "fetchmail": ("*",),
+    "monitoring": ("*",),
     "pythonfilter": ("*",),
     "rbldnsd": ("*",),
     "spamassassin": ("*",),

@@ -43,6 +43,7 @@ def take_services(host: Host, names: Names, held: Settings, adopted: Adopted) ->
     _take_certificate(host, held, adopted)
     _take_fetchmail(host, names, adopted)
     _take_bans(host, adopted)
+    adopted.variables["mail_monitoring"] = False
 
 
 def _take_filters(host: Host, adopted: Adopted) -> None:

@@ -267,6 +267,7 @@ def test_what_the_host_did_not_have_is_off(adopt):
     _written, found = adopt()
     assert found["clamav_running"] is False
     assert found["fail2ban_running"] is False
+    assert found["mail_monitoring"] is False
     assert found["spamassassin_running"] is True
     assert found["mail_filters"][0] == "log"
     assert found["mail_filters"][-2:] == ["spamd", "repair"]
