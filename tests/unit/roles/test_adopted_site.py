@@ -6,6 +6,7 @@ The variables of the roles are templated as in a run, and the modules are asked 
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ HOSTS = {
         },
         {("mailboxes below /srv/vmail", "/srv/vmail/example.com/dave")},
     ),
+    "lists in plain files": (
+        {
+            "hosteddomains": "example.com\nexample.org\n",
+            "esmtpacceptmailfor": "localhost\nmx1.example.com\nexample.com\nexample.org\nsat1.example.com\n",
+            "esmtpacceptmailfor.dir/domains": None,
+            "esmtpacceptmailfor.dir/managed-hosts": None,
+            "esmtpacceptmailfor.dir/backup": None,
+        },
+        {MOVED, ("/etc/courier/userdb", "dave@example.com home")},
+    ),
     "no mailboxes": (
         {
             "userdb": None,
@@ -80,6 +91,8 @@ def root(kind, tmp_path_factory):
     place = lay(tmp_path_factory.mktemp("host"))
     for name, text in HOSTS[kind][0].items():
         path = place / "etc/courier" / name
+        if path.is_dir():
+            shutil.rmtree(path)
         path.unlink(missing_ok=True)
         if text is not None:
             path.write_text(text)
