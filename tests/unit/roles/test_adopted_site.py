@@ -13,6 +13,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from plugins.action.validate import refusals
 from plugins.module_utils._adopt import _adopting
@@ -118,7 +119,8 @@ def site(root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def template(site):
     """Template what a role says."""
-    init_plugin_loader([])
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader([])
     found, _adopted = site
     loader = DataLoader()
 
