@@ -50,10 +50,16 @@ def judge(
     """
     found: dict[tuple[str, str], Difference] = {}
     for record in records:
+        # Of a role that is new as a whole, whatever it shows is explained.
+        task = _why(explained, f"task {record.get('task')}", "*")
         for path, item, detail in _items(record, before):
-            why = next((one.why for one in explained if _fits(one, path, item)), "")
+            why = _why(explained, path, item) or task
             found.setdefault((path, item), Difference(path, item, why, detail))
     return list(found.values())
+
+
+def _why(explained: Sequence[Explained], path: str, item: str) -> str:
+    return next((one.why for one in explained if _fits(one, path, item)), "")
 
 
 def _fits(one: Explained, path: str, item: str) -> bool:
