@@ -158,6 +158,24 @@ def test_an_alias_to_nowhere_is_no_sink(adopt):
     assert any("reaches no address" in note for note in notes(written, "guess"))
 
 
+def test_the_contact_may_be_an_alias_to_several(adopt):
+    text = "root: postmaster\npostmaster: team@example.com\nteam@example.com: alice@example.com, bob@example.com\n"
+    _written, found = adopt(aliases__system=text)
+    assert found["mail_contact"] == "team@example.com"
+    names = {one["name"] for one in found["mail_aliases"]}
+    assert "team@example.com" in names
+    assert not {"root", "postmaster"} & names
+
+
+def test_of_several_contacts_one_is_taken_and_the_alias_stays(adopt):
+    written, found = adopt(aliases__system="root: postmaster\npostmaster: bob@example.com, alice@example.com\n")
+    assert found["mail_contact"] == "alice@example.com"
+    targets = {one["name"]: one["targets"] for one in found["mail_aliases"]}
+    assert targets["postmaster"] == ["bob@example.com", "alice@example.com"]
+    assert targets["root"] == ["postmaster"]
+    assert any("is taken for mail_contact" in note for note in notes(written, "guess"))
+
+
 def test_whoever_is_not_found_at_the_host_is_an_alias(adopt, root):
     (root / "etc/courier/aliasdir/.courier-default").write_text("&bob@example.com\n")
     _written, found = adopt()
