@@ -9,6 +9,7 @@ import imaplib
 import json
 import os
 import pty
+import select
 import smtplib
 import threading
 from contextlib import suppress
@@ -68,11 +69,17 @@ class Work:
         watcher.start()
         shown, typed = "", 0
         with suppress(OSError):  # the terminal is gone when the process is
-            while part := os.read(terminal, 1 << 16):
-                shown += part.decode(errors="replace")
-                if typed < min(len(passwords), shown.count("(output is hidden)")):
-                    os.write(terminal, f"{passwords[typed]}\r".encode())
-                    typed += 1
+            while True:
+                # What is typed before Ansible listens, it throws away: then nothing happens, so it is typed again.
+                heard = select.select([terminal], [], [], 5 if typed else 60)[0]
+                if heard:
+                    if not (part := os.read(terminal, 1 << 16)):
+                        break
+                    shown += part.decode(errors="replace")
+                prompts = min(len(passwords), shown.count("(output is hidden)"))
+                if typed < prompts or (not heard and typed):
+                    typed = prompts
+                    os.write(terminal, f"{passwords[typed - 1]}\r".encode())
         done.set()
         watcher.join()
         os.close(terminal)
