@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Build the image of a Debian release (bookworm, trixie, ...) for the bed from Debian packages, unless it is there.
+# Build the image of a Debian release (bookworm, trixie, forky, ...) for the bed from Debian packages, unless it is there.
 # "world" is trixie with the servers that play the rest of the Internet.
 # apt and mmdebstrap expand what stands in single quotes here.
 # shellcheck disable=SC2016
 set -euo pipefail
 
-name=${1:?usage: image.sh bookworm|trixie|world}
+name=${1:?usage: image.sh bookworm|trixie|forky|world}
 image=courier-mail-bed:$name
 recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-16)
 [[ $(docker image inspect -f '{{index .Config.Labels "recipe"}}' "$image" 2>/dev/null) == "$recipe" ]] && exit 0
@@ -31,6 +31,8 @@ if [[ $name == world ]]; then
   packages+=,opendkim,opendkim-tools,opendmarc,postfix-policyd-spf-python,python3-dkim,python3-authheaders,python3-nacl,python3-spf
   hooks+=(--customize-hook='systemctl --quiet --root="$1" disable named postfix dovecot opendkim opendmarc postgresql')
 fi
+# Lists of testing are good for a week, and a mirror may have older ones. Their signatures are looked at all the same.
+[[ $name != forky ]] || hooks+=(--aptopt='Acquire::Check-Valid-Until "false"')
 signed="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 
 echo "Building the image $image from $debian"

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..module_utils._watch import _registrations
+from ..plugin_utils._standing import standings
 
 Host = Mapping[str, Any]  # a host's variables
 Noted = Mapping[str, Any]  # what the role verify noted of a host
@@ -56,6 +58,7 @@ def verify_rows(
             continue
         rows += [_letter(hosts, host, letter) for letter in host.get("letters", [])]
         rows += [_read(host, read) for read in [host.get("read")] if read]
+        rows += _stands(host, days)
         rows += [_door(host, door, days) for door in host.get("doors", [])]
         rows += [_relay(host, door) for door in host.get("relays", [])]
         rows += [_list(host, one) for one in host.get("lists", [])]
@@ -182,6 +185,15 @@ def _sentence(delivery: Delivery, where: str) -> str:
 
 def _read(host: Noted, read: Mapping[str, Any]) -> Row:
     return _row(host, "read: IMAP", read["ok"], read["said"], {"to": read["user"], "seconds": read["seconds"]})
+
+
+def _stands(host: Noted, days: int) -> list[Row]:
+    """What no letter shows."""
+    webmail = host.get("webmail") or {}
+    rows = [_row(host, "read: webmail", webmail["ok"], webmail["said"], {"to": webmail["host"]})] if webmail else []
+    hours = {"backup": 26, "fetched": 24, **host.get("hours", {})}
+    found = standings(host["stands"], days, hours, time.time()) if host.get("stands") else ()
+    return [*rows, *(_row(host, one.direction, one.ok, one.what, {"to": one.to}) for one in found)]
 
 
 def _door(host: Noted, door: Mapping[str, Any], days: int) -> Row:

@@ -18,7 +18,7 @@ import pathlib
 import pwd
 import stat
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ def ensure(
     if module.check_mode:
         return result
     found = [_as_found(file, before[file.path]) for file in differing]
+    times = _times(path for file in found for path in (file.path, os.path.dirname(file.path)))
     try:
         for file in differing:
             _put(file)
@@ -142,7 +143,7 @@ def ensure(
         if differing and accepted_by:
             _ask(module, accepted_by)
     except _Refused as refused:
-        module.fail_json(msg=f"{refused.what} and {_put_back(module, found, outdated)}: {refused.reason}")
+        module.fail_json(msg=f"{refused.what} and {_put_back(module, found, times, outdated)}: {refused.reason}")
     return result
 
 
@@ -218,11 +219,22 @@ def _ask(module: AnsibleModule, command: Sequence[str]) -> None:
         raise _Refused(f"{program} refused", (stderr or stdout).strip())
 
 
-def _put_back(module: AnsibleModule, found: Sequence[File], outdated: Sequence[Database]) -> str:
+def _times(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Of what is there, when it was read and written last, in nanoseconds."""
+    seen = {path: os.stat(path) for path in paths if os.path.exists(path)}
+    return {path: (one.st_atime_ns, one.st_mtime_ns) for path, one in seen.items()}
+
+
+def _put_back(
+    module: AnsibleModule, found: Sequence[File], times: Mapping[str, tuple[int, int]], outdated: Sequence[Database]
+) -> str:
     """Put files back, and the databases that were compiled from what was in their place."""
     try:
         for file in found:
             _put(file)
+        # Nobody has read what was in their place, so nothing is to be restarted for it.
+        for path, when in times.items():
+            os.utime(path, ns=when)
     except _Refused as refused:
         return f"putting the old files back failed too ({refused.what}: {refused.reason})"
     for database in outdated:

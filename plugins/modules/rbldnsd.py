@@ -94,6 +94,7 @@ _SERVICE = """\
 Description=Our own lists of addresses in DNS (rbldnsd)
 After=network-online.target
 Wants=network-online.target
+StartLimitIntervalSec=0
 
 [Service]
 ExecStartPre=+/usr/bin/touch -a {touched}

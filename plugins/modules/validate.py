@@ -24,6 +24,9 @@ options:
   autoconfig:
     description: Arguments of M(courier.mail.autoconfig).
     type: dict
+  backup:
+    description: Arguments of M(courier.mail.backup).
+    type: dict
   clamd:
     description: Arguments of M(courier.mail.clamd).
     type: dict

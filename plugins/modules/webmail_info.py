@@ -12,7 +12,7 @@ author: The courier.mail contributors (@courier-mail)
 description:
   - Asks this host's web server for the login page, under the webmail's name, and the webmail's mail servers over IMAP
     and SMTP, with their certificates verified. Nobody logs in.
-  - Fails where people could not log in, with a sentence that says what is to be done.
+  - Where people could not log in, fails or says so, with a sentence that says what is to be done.
 options:
   host:
     description: The name that browsers call.
@@ -35,6 +35,10 @@ options:
     description: Seconds after which a login page that does not come has failed.
     type: int
     default: 30
+  strict:
+    description: Whether it is a failure if people could not log in. Otherwise RV(ok) says so.
+    type: bool
+    default: true
 attributes:
   check_mode:
     description: Proves nothing.
@@ -56,11 +60,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proved:
-  description: What answered.
+  description: What answered, before anything that did not.
   type: list
   elements: str
   returned: success
   sample: [imap mx1.example.com:993, smtp mx1.example.com:587, "https webmail.example.com: 200 OK"]
+ok:
+  description: Whether people could log in.
+  type: bool
+  returned: success, not in check mode
+said:
+  description: What is wrong, where they could not.
+  type: str
+  returned: success, not in check mode
 """
 
 import time
@@ -78,16 +90,21 @@ def main() -> None:
             "authorities": {"type": "path", "required": True},
             "backends": {"type": "list", "elements": "dict", "required": True},
             "timeout": {"type": "int", "default": 30},
+            "strict": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     proved: list[str] = []
-    if not module.check_mode:
-        try:
-            _prove(module, proved)
-        except NotServed as error:
+    if module.check_mode:
+        module.exit_json(changed=False, proved=proved)
+    wrong = ""
+    try:
+        _prove(module, proved)
+    except NotServed as error:
+        if module.params["strict"]:
             module.fail_json(msg=str(error), proved=proved)
-    module.exit_json(changed=False, proved=proved)
+        wrong = str(error)
+    module.exit_json(changed=False, proved=proved, ok=not wrong, said=wrong)
 
 
 def _prove(module: AnsibleModule, proved: list[str]) -> None:

@@ -189,6 +189,17 @@ class TestTheAddress:
         assert eventually(lambda: mailbox("alice", "INBOX.Shop", token))
         assert not mailbox("alice", "INBOX", token)
 
+    def test_may_have_a_plus_from_debian_13_on(self, site, write, mailbox, stranger, token, eventually, shop):
+        address = f"alice+shop@{site.domain}"
+        with site.smtp(stranger, 25) as smtp:
+            smtp.ehlo()
+            smtp.mail("mailbox@example.net")
+            code, _text = smtp.rcpt(address)
+        assert code == {"trixie": 250, "bookworm": 550}[site.facts["bed_image"]]
+        if code == 250:
+            write(address)
+            assert eventually(lambda: mailbox("alice", "INBOX.Shop", token))
+
     @pytest.mark.parametrize("name", ["nowhere", "sent", "trash", "a.b", "x-y"])
     def test_makes_no_folder(self, site, write, mailbox, token, eventually, name):
         before = site.check_output("ls -A /srv/vmail/%s/alice/Maildir", site.domain)

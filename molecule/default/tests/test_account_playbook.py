@@ -28,7 +28,8 @@ class Work:
         self.zoe = f"zoe@{site.domain}"
         self.seen = ""
         (directory / "accounts").mkdir()
-        for account in site.facts["mail_accounts"]:
+        accounts = json.dumps(site.facts["mail_accounts"]).replace("{{ mail_domain }}", site.domain)
+        for account in json.loads(accounts):
             said = {key: value for key, value in account.items() if key != "address"}
             (directory / "accounts" / f"{account['address']}.yml").write_text(json.dumps(said))
         (directory / "vars.json").write_text(

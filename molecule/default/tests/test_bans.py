@@ -234,6 +234,21 @@ def test_an_old_password_is_not_a_stranger(site, attacker, eventually):
     assert one.address not in banned(site, "courier-strangers")
 
 
+def test_nobody_is_banned_while_no_password_can_be_right(site, attacker, eventually):
+    one = attacker("ipv4")
+    door = "/run/courier/authdaemon/socket"
+    ignored = f"[courier-strangers] Ignore {one.address} by command"
+    site.check_output("mv %s %s", door, f"{door}.away")
+    try:
+        one.guess_imap([f"nobody{number}@{site.domain}" for number in range(6)])
+        assert eventually(lambda: site.check_output("cat /var/log/fail2ban.log").count(ignored) == 6)
+    finally:
+        site.check_output("mv %s %s", f"{door}.away", door)
+    assert not one.is_kept_out(993)
+    one.guess_imap([f"nobody{number}@{site.domain}" for number in range(5)])
+    assert eventually(lambda: one.is_kept_out(993))
+
+
 def test_hopeless_names_have_less_patience(site, attacker, eventually):
     one = attacker("ipv4")
     one.guess(587, 2, "root", "LOGIN")

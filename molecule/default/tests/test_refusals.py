@@ -312,6 +312,7 @@ REFUSED = {
             "certificates_acme_challenge": "webroot",
             "mail_autoconfig": False,
             "mail_mta_sts": {},
+            "mail_webmail": {},
         },
         "write it as certificates_acme_webroot, such as /var/www/html",
     ),
@@ -323,6 +324,7 @@ REFUSED = {
             # Where the web server is ours, so is the directory.
             "mail_autoconfig": False,
             "mail_mta_sts": {},
+            "mail_webmail": {},
         },
         "certificates_acme_webroot is /srv/nothing, and this host has no such directory",
     ),

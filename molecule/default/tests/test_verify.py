@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -58,20 +59,37 @@ class TestASiteWhereAllIsWell:
         assert well.code == 0
 
     def test_has_a_row_for_each_direction(self, well, site):
-        assert {row["direction"] for row in well.rows if row["host"] == site.name and row["result"] == "ok"} == {
+        found = {row["direction"] for row in well.rows if row["host"] == site.name and row["result"] == "ok"}
+        # A mailbox elsewhere may not have been reached yet, and there may be no backup and no watch.
+        sometimes = {"in: fetched", "backup", *(one for one in found if one.startswith("watch"))}
+        assert found - sometimes == {
             "in: local",
             "in: foreign",
             "in: foreign, for a satellite",
             "in: authenticated, 587",
             "in: authenticated, 465",
             "out: foreign or by a route",
+            "out: forwarded",
             "out: report",
             "read: IMAP",
+            "read: webmail",
+            "filter",
+            "certificate",
+            "units",
             "door",
             "relay",
             "list",
             *(f"sender rule: {rule}" for rule in ("ptr", "spf", "spf-helo", "dkim", "dmarc", "tls")),
         }
+
+    def test_says_when_mailboxes_elsewhere_were_reached(self, well, site):
+        rows = [row for row in well.rows if row["host"] == site.name and row["direction"] == "in: fetched"]
+        assert {row["to"] for row in rows} >= {"starttls", "pop"}
+
+    def test_what_was_passed_on_was_taken_elsewhere(self, well, site):
+        (row,) = [row for row in well.rows if row["host"] == site.name and row["direction"] == "out: forwarded"]
+        assert row["to"] == f"left@{site.domain}"
+        assert row["what"].startswith(f"mx.example.net took it from {site.name}: 250 ")
 
     def test_has_a_row_for_each_record_in_dns(self, well, site):
         names = {row["to"] for row in well.rows if row["direction"].startswith("dns: ")}
@@ -79,7 +97,9 @@ class TestASiteWhereAllIsWell:
 
     def test_follows_the_mail_of_satellites_to_its_end(self, well, site, satellite):
         rows = {row["direction"]: row for row in well.rows if row["host"] == satellite.name}
-        assert set(rows) == {"in: satellite", "out: smarthost", "out: report", "door"}
+        # It may have a watch, and filters of its own.
+        assert set(rows) >= {"in: satellite", "out: smarthost", "out: report", "door", "units", "certificate", "backup"}
+        assert rows["backup"]["result"] in ("ok", "skipped")
         assert rows["in: satellite"]["what"].startswith(f"in INBOX of {site.accounts['alice'].address}, over TLS1.3")
         # The hub gives it to the world, the smarthost to its provider.
         taker = "mx.example.net" if satellite.name.startswith("sat1") else "smtp.provider.example.net"
@@ -119,6 +139,26 @@ class TestASiteWhereAllIsWell:
             assert site.inbox(site.accounts[name], "courier.mail verify") == []
 
 
+class TestTwoRunsAtOnce:
+    @pytest.fixture(scope="class")
+    def both(self, verify):
+        hosts = ("--limit", f"{HUB},{SATELLITE}")
+        with ThreadPoolExecutor(2) as threads:
+            return [one.result() for one in [threads.submit(verify, *hosts) for _each in range(2)]]
+
+    def test_both_pass(self, both):
+        assert [run.failed() for run in both] == [set(), set()]
+        assert [run.code for run in both] == [0, 0]
+
+    def test_both_have_the_same_rows(self, both):
+        one, other = ([(row["host"], row["direction"], row["to"]) for row in run.rows] for run in both)
+        assert one == other
+
+    def test_both_leave_nothing(self, both, site):
+        for name in ("alice", "bob"):
+            assert site.inbox(site.accounts[name], "courier.mail verify") == []
+
+
 def test_a_dry_run_sends_nothing(verify):
     dry = verify("--check")
     assert dry.code == 0
@@ -146,6 +186,46 @@ def test_a_certificate_that_expires_soon_fails(verify):
     assert "leave out --limit" in row["what"]
 
 
+class TestAHubThatNobodyLooksAfter:
+    """Everything that sends and receives is well, and one day nothing will be."""
+
+    @pytest.fixture(scope="class")
+    def neglected(self, verify, host_named):
+        hub = host_named(HUB)
+        state = "/var/lib/courier-mail-backup/state.json"
+        before = hub.run(f"cat {state}")
+        hub.check_output(f"mkdir -p {state.rpartition('/')[0]}")
+        hub.check_output(f'echo \'{{"finished": 1000000, "proved": null}}\' > {state}')
+        # One that fails at once, and is nothing to the rest.
+        hub.run("systemd-run --unit=courier-mail-neglected false")
+        try:
+            return verify("--limit", HUB)
+        finally:
+            hub.run("systemctl reset-failed courier-mail-neglected.service")
+            hub.check_output(f"rm {state}")
+            if before.rc == 0:
+                hub.check_output(f"echo %s > {state}", before.stdout)
+
+    def test_fails_with_what_is_wrong(self, neglected):
+        assert {(HUB, "backup"), (HUB, "units")} <= neglected.failed()
+        assert neglected.code != 0
+
+    def test_says_what(self, neglected):
+        rows = {row["direction"]: row["what"] for row in neglected.rows}
+        assert "days ago" in rows["backup"]
+        assert rows["units"] == "courier-mail-neglected.service has failed"
+
+    def test_a_scanner_that_is_down_is_seen_through_its_filter(self, verify, host_named):
+        hub = host_named(HUB)
+        hub.check_output("systemctl stop courier-pythonfilter.service courier-pythonfilter.socket")
+        try:
+            run = verify("--limit", HUB)
+        finally:
+            hub.check_output("systemctl start courier-pythonfilter.socket courier-pythonfilter.service")
+            hub.check_output("systemctl start courierfilter courier-mta courier-msa courier-mta-ssl")
+        assert {"units", "filter"} & {direction for _host, direction in run.failed()}
+
+
 class TestAHubThatDoesNotDeliver:
     @pytest.fixture(scope="class")
     def stuck(self, verify, host_named):
@@ -163,7 +243,8 @@ class TestAHubThatDoesNotDeliver:
     def test_and_with_nothing_else(self, stuck):
         # But for lists in DNS, which others serve.
         well = [row for row in stuck.rows if row["result"] == "ok" and row["direction"] != "list"]
-        assert {(row["host"], row["to"]) for row in well} == {
+        still = {"certificate", "filter", "watch", "read: webmail", "units"}
+        assert {(row["host"], row["to"]) for row in well if row["direction"] not in still} == {
             (HUB, "imap 127.0.0.1:993"),
             (SATELLITE, "smtp 127.0.0.1:25 STARTTLS"),
         }

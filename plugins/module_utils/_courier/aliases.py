@@ -228,14 +228,20 @@ def parse(text: str) -> list[Alias]:
     name. Raises AliasError for a line that is no alias, because makealiases compiles nothing then.
     """
     merged: dict[str, Alias] = {}
+    for _number, one in numbered(text):
+        alias = merged.setdefault(one.name.lower(), Alias(one.name, ()))
+        merged[one.name.lower()] = alias._replace(targets=tuple(dict.fromkeys([*alias.targets, *one.targets])))
+    return list(merged.values())
+
+
+def numbered(text: str) -> Iterator[tuple[int, Alias]]:
+    """Each entry of a file as it stands there, with the number of its first line. Raises AliasError."""
     for number, entry in _unfolded(text):
         name, colon, right = (part.strip() for part in entry.partition(":"))
         if not colon or not name:
             raise AliasError(f"line {number}: {entry.strip()!r} is no alias; write a name, a colon and the targets")
-        alias = merged.setdefault(name.lower(), Alias(name, ()))
         targets = [right] if right.startswith(("|", "/", ":include:")) else _addresses(right)
-        merged[name.lower()] = alias._replace(targets=tuple(dict.fromkeys([*alias.targets, *targets])))
-    return list(merged.values())
+        yield number, Alias(name, tuple(targets))
 
 
 class _Site:

@@ -12,7 +12,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import terms
 from .domains import DomainError, normalise
@@ -146,6 +146,75 @@ def policy_rules(policy: Mapping[str, object], own: Iterable[str] = ()) -> list[
                 _refuse_all_of_ours(str(entry["address"]), own)
             lines += [f"# {terms.comment(said)}", line] if line else []
     return lines
+
+
+def spf_checks(lines: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The checks of SPF that these lines make, as spf_rules takes them, and the lines that it would not write."""
+    options = {option: name for name, option in _SPF_OPTIONS.items()}
+    checks: dict[str, list[str]] = {}
+    rest = []
+    for line in lines:
+        keyword, words = _split(line)
+        option, _separator, value = words[0].partition("=") if words else ("", "", "")
+        results = [] if value == "off" else value.split(",")
+        if keyword == "opt" and option in options and _OPTIONS[option].issuperset(results):
+            checks[options[option]] = results
+        else:
+            rest.append(line)
+    if any(checks.values()):
+        rest = [line for line in rest if _split(line) != ("opt", ["BOFHSPFTRUSTME=1"])]
+    return checks, rest
+
+
+def policy(rules: Iterable[tuple[str, str]], own: Iterable[str] = ()) -> tuple[dict[str, Any], list[str], list[str]]:
+    """What policy_rules would write these rules for, each with its reason; the rules that it never writes; refusals.
+
+    Refused are rules that policy_rules would not write for a site with the domains `own`.
+    """
+    found: dict[str, Any] = {}
+    rest, refused = [], []
+    for line, reason in rules:
+        keyword, words = _split(line)
+        said = _as_policy(keyword, words)
+        if said is None:
+            rest.append(line)
+            continue
+        kind, entry = said
+        entry["reason"] = reason
+        try:
+            policy_rules({kind: entry if kind == "most_recipients" else [entry]}, own)
+        except BofhError as error:
+            refused.append(f"{line}: {str(error).removeprefix(f'mail_policy: {kind}: ')}")
+            continue
+        if kind == "most_recipients":
+            found.setdefault(kind, entry)
+        else:
+            found.setdefault(kind, []).append(entry)
+    return found, rest, refused
+
+
+def _as_policy(keyword: str, words: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
+    if keyword == "opt" and words and words[0] in ("BOFHCHECKHELO=1", "BOFHCHECKHELO=2"):
+        return "checks", {"check": "helo", "on_failure": "refuse" if words[0].endswith("1") else "defer"}
+    if not words:
+        return None
+    known: dict[str, tuple[str, dict[str, Any]]] = {
+        "badfrom": ("senders", {"address": words[0]}),
+        "badmx": ("exchangers", {"address": words[0]}),
+        "freemail": ("freemail", {"domain": words[0], "hosts": list(words[1:])}),
+        "maxrcpts": (
+            "most_recipients",
+            {
+                "number": int(words[0]) if words[0].isdigit() else words[0],
+                "hard": "hard" in [word.lower() for word in words[1:2]],
+            },
+        ),
+    }
+    return known.get(keyword)
+
+
+def _number(word: str) -> int | str:
+    return int(word) if word.isdigit() else word
 
 
 def policy_notices(policy: Mapping[str, object]) -> list[str]:

@@ -107,6 +107,21 @@ def render(
     )
 
 
+def parse(lists: Lists) -> tuple[list[str], dict[str, str], list[str], list[str]]:
+    """The arguments of render that say what these lists say: hosted, aliases, local and accepted.
+
+    Lists that render would not write may disagree, and are read as Courier does: locals win over hosteddomains. What
+    is hosted and not accepted is hosted here. Raises DomainError.
+    """
+    local = [_found(name) for name in parse_plain(lists.locals)]
+    entries = {_found(name): target for name, target in parse_makedat(lists.hosteddomains).items()}
+    entries = {name: target for name, target in entries.items() if name not in local}
+    aliases = {name: _found(target) for name, target in entries.items() if target and _found(target) in entries}
+    hosted = [name for name in entries if name not in aliases]
+    accepted = [_found(name) for name in parse_makedat(lists.esmtpacceptmailfor)]
+    return hosted, aliases, local, [name for name in accepted if name not in local and name not in entries]
+
+
 def parse_plain(text: str) -> list[str]:
     """The lines that Courier sees in a plain file, as they are: nothing is trimmed, so "example.com " matches nothing.
 
@@ -132,6 +147,11 @@ def parse_makedat(text: str) -> dict[str, str]:
             raise DomainError(f"{key!r} is there twice, and makedat refuses the whole list; keep one")
         entries[key] = value
     return entries
+
+
+def _found(name: str) -> str:
+    mark = "!" if name.startswith("!") else ""
+    return mark + normalise(name.removeprefix(mark))
 
 
 def _refuse_contradictions(homes: Mapping[str, str], targets: Mapping[str, str]) -> None:

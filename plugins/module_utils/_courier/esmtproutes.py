@@ -14,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -79,7 +79,7 @@ def render_credentials(routes: Iterable[Route]) -> str:
     for number, (given, route) in enumerate(zip(routes, map(canonical, routes), strict=True)):
         if not route.relay:
             continue
-        key, login = _target(route), (route.user, route.password)
+        key, login = target(route), (route.user, route.password)
         first = numbers.setdefault(key, number)
         if logins.setdefault(key, login) != login:
             raise RouteError(
@@ -101,7 +101,7 @@ def render_tls(routes: Iterable[Route], tls_profile: str = "modern") -> str:
     for route in map(canonical, routes):
         if not _has_tls_of_its_own(route):
             continue
-        key = _target(route)
+        key = target(route)
         line = f"{key} {'verified' if route.verify else 'unverified'}"
         if route.security:
             line += f" {priority(route.tls_profile or tls_profile)}"
@@ -139,6 +139,22 @@ def parse(text: str) -> list[Route]:
     """
     entries = (line.partition(":") for line in parse_plain(text))
     return [_route(domain, value.strip(string.whitespace)) for domain, colon, value in entries if colon]
+
+
+def parse_credentials(text: str) -> dict[str, tuple[str, str]]:
+    """The logins of any esmtpauthclient, by the text that esmtproutes has for the relay; the first one counts."""
+    logins: dict[str, tuple[str, str]] = {}
+    for line in text.split("\n"):
+        words = line[:LOGIN_BYTES].split()
+        if len(words) > 2:
+            logins.setdefault(words[0], (words[1], words[2]))
+    return logins
+
+
+def with_login(route: Route, logins: Mapping[str, tuple[str, str]]) -> Route:
+    """The route as Courier follows it, with the login that it finds for the relay, if there is one."""
+    login = logins.get(target(route))
+    return route._replace(user=login[0], password=login[1]) if route.relay and login else route
 
 
 def canonical(route: Route) -> Route:
@@ -267,7 +283,7 @@ def _check_login(name: str, route: Route) -> None:
     for part, text in (("user", route.user), ("password", route.password)):
         if text.split() != [text] or not text.isprintable():
             raise RouteError(f"{name}: the {part} holds a blank or a control character, which Courier cannot read")
-    if len(f"{_target(route)} {route.user} {route.password}".encode()) > LOGIN_BYTES:
+    if len(f"{target(route)} {route.user} {route.password}".encode()) > LOGIN_BYTES:
         raise RouteError(
             f"{name}: relay, user and password are longer than {LOGIN_BYTES} bytes, where Courier cuts off"
         )
@@ -328,19 +344,20 @@ def _line(route: Route) -> str:
             ),
         )
     )
-    return " ".join(filter(None, (f"{route.domain}:", _target(route), flags and f"/{flags}")))
+    return " ".join(filter(None, (f"{route.domain}:", target(route), flags and f"/{flags}")))
 
 
-def _target(route: Route) -> str:
+def target(route: Route) -> str:
+    """The text of the relay, by which Courier looks for its login."""
     return route.relay if route.port is None else f"{route.relay},{route.port}"
 
 
 def _route(domain: str, value: str) -> Route:
-    target, slash, flags = value.rpartition("/")
+    place, slash, flags = value.rpartition("/")
     if not slash:
-        target, flags = value, ""
+        place, flags = value, ""
     words = set(re.split("[, \r\t\n]", flags.upper()))
-    relay, comma, port = target.rstrip(string.whitespace).partition(",")
+    relay, comma, port = place.rstrip(string.whitespace).partition(",")
     return Route(
         domain,
         relay,

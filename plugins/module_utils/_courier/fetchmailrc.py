@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -143,6 +143,79 @@ def render(mailbox: Mailbox, plugout: str, limit: int, certificates: str) -> str
 def shown(text: str) -> str:
     """A file as it may be shown."""
     return re.sub(r'(password ")[^"]*"', r'\1********"', text)
+
+
+def parse(text: str) -> list[tuple[int, Mailbox, list[str]]]:
+    """The mailboxes of any file, each with the line of its server, and the words that say nothing that a Mailbox can.
+
+    Written by hand, a server may be a `skip` or `defaults`, and users may share one; what is unknown of a mailbox is
+    empty. TLS is as a Mailbox has it: from the start with `ssl`, else by STARTTLS, whatever the file says of it.
+    """
+    found: list[tuple[int, Mailbox, list[str]]] = []
+    number, server = 0, Mailbox("", "imaps", "", "", "")
+    user, rest = server, list[str]()
+    words = list(_words(text))
+    for place, (line, word, _value) in enumerate(words):
+        following = words[place + 1][2] if place + 1 < len(words) else ""
+        if word in ("poll", "server", "skip", "defaults"):
+            number, server = line, Mailbox(following if word != "defaults" else "", "pop3", "", "", "")
+        elif word in ("user", "username"):
+            user, rest = server._replace(user=following), []
+            found.append((number, user, rest))
+        elif word in ("protocol", "proto"):
+            server = server._replace(protocol="imap" if following.upper().startswith("IMAP") else "pop3")
+        elif word in ("service", "port") and following.isdigit():
+            server = server._replace(port=int(following))
+        elif not found or word in _NOISE or (place and words[place - 1][1] in (*_TAKES, "no")):
+            continue
+        elif changed := _option(user, word, following):
+            user = changed
+        elif word and word not in _TAKES:
+            rest.append(word)
+        if found:
+            found[-1] = (found[-1][0], user, rest)
+    return found
+
+
+_NOISE = frozenset({"with", "here", "there", "and", "has", "wants", "options", "no"})
+# What follows anyway, or is so here by itself.
+_NOISE |= {"sslcertck", "fetchall", "nokeep", "uidl", "nofetchall", "norewrite"}
+_TAKES = frozenset({"poll", "server", "skip", "protocol", "proto", "service", "port", "user", "username", "password"})
+_TAKES |= {"pass", "is", "to", "folder", "timeout", "daemon", "logfile", "postmaster", "interval", "smtphost", "limit"}
+_TAKES |= {"sslproto", "sslcertfile", "sslcertpath", "sslcommonname", "plugout", "antispam", "auth", "bad-header"}
+_WORD = re.compile(r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s,;:"'#]+)|([,;:\n])""")
+
+
+def _words(text: str) -> Iterator[tuple[int, str, str]]:
+    """The words with their lines, first as a keyword, which what is in quotes never is, then as it stands."""
+    line = 1
+    for match in _WORD.finditer(text):
+        quoted = match[1] if match[1] is not None else match[2]
+        if quoted is not None:
+            yield line, "", _unescaped(quoted)
+        elif match[3]:
+            yield line, match[3].lower(), match[3]
+        line += match[0].count("\n")
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(?:x([0-9a-fA-F]{2})|(.))", lambda part: chr(int(part[1], 16)) if part[1] else part[2], text)
+
+
+def _option(user: Mailbox, word: str, following: str) -> Mailbox | None:
+    """The mailbox with what a keyword says of it, or None where it says nothing that is known here."""
+    if word == "ssl":
+        return user._replace(protocol=f"{user.protocol.rstrip('s')}s")
+    changed = {
+        "password": {"password": following},
+        "pass": {"password": following},
+        "is": {"to": following},
+        "to": {"to": following},
+        "folder": {"folders": (following,)},
+        "keep": {"keep": "unseen" if user.is_imap else True},
+        "idle": {"idle": True},
+    }.get(word)
+    return user._replace(**changed) if changed else None  # type: ignore[arg-type]
 
 
 def _check(one: Mailbox, known: set[str]) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from . import terms
@@ -76,6 +76,27 @@ def entries(peers: Iterable[Peer]) -> list[Access]:
         for peer, networks in found[kind]
         for network, comment in _commented(peer, networks)
     ]
+
+
+def recognise(variables: Mapping[str, str | None]) -> tuple[str, str | None] | None:
+    """The class, and the check that is lifted, which say what these variables say, or None where no class does.
+
+    A class may grant more: a server of ours that only relays on port 25 is managed all the same. added() names that.
+    """
+    held = {name: value or None for name, value in variables.items()}
+    for lift, lifted in LIFTED.items():
+        if held == lifted and lift != "dnsbl":
+            return "broken", lift
+    for kind, needed in (("managed", "RELAYCLIENT"), ("trusted", "BLOCK")):
+        if needed in held and held.items() <= _GRANTED[kind].items():
+            return kind, None
+    return None
+
+
+def added(kind: str, lift: str | None, variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """What a class grants beyond these variables."""
+    granted = LIFTED[lift] if lift else _GRANTED.get(kind, {})
+    return {name: value for name, value in granted.items() if name not in variables}
 
 
 def _check(peer: Peer) -> None:

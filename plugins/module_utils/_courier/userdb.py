@@ -177,6 +177,32 @@ def parse(text: str) -> list[Account]:
     return accounts
 
 
+def fields(text: str) -> dict[str, dict[str, str]]:
+    """All fields of each line that makeuserdb reads, by the address, whether they make an account or not."""
+    found: dict[str, dict[str, str]] = {}
+    for line in text.split("\n"):
+        if line == ".":
+            break
+        address, _separator, rest = line.partition("\t")
+        if address.startswith("#") or not address:
+            continue
+        entry = found.setdefault(address, {})
+        for field in rest.split("|"):
+            key, _separator, value = field.partition("=")
+            if key:
+                entry.setdefault(key, value)
+    return found
+
+
+def refused_hash(value: str) -> str | None:
+    """What kind of hash this is, where it is one that no account may have; no refusal repeats it."""
+    try:
+        _check_hash("", value)
+    except UserdbError as error:
+        return str(error).removeprefix(": password_hash ").partition(";")[0]
+    return None
+
+
 def changes(before: str, after: str) -> tuple[str, str]:
     """What a diff may show of two texts: the lines in which they differ, passwords hidden."""
     gone, added = _only_in(before, after), _only_in(after, before)

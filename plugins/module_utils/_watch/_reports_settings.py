@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from . import _registrations, _settings
 from ._reports_text import domain
@@ -19,7 +19,7 @@ PATH = "/etc/courier-mail-watch/reports.json"
 STORE = "/var/lib/courier-mail-watch/reports.sqlite"
 _MIB = 1 << 20
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
 @dataclass(frozen=True)

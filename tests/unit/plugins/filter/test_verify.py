@@ -366,3 +366,20 @@ def test_relaying_can_be_asked_about_alone():
     noted = {"name": "mx1.example.com", "relays": RELAYS[:1]}
     (row,) = verify_rows([{"inventory_hostname": "mx1", "__verify_noted": noted}])
     assert (row["result"], row["direction"]) == ("ok", "relay")
+
+
+def test_how_a_host_stands_has_rows():
+    stands = {"filters": [{"name": "pythonfilter", "ok": False, "said": "451 4.3.0 Later"}], "backup": None}
+    webmail = {"host": "webmail.example.com", "ok": False, "said": "no answer"}
+    rows = {row["direction"]: row for row in verify_rows([host("mx1", stands=stands, webmail=webmail)])}
+    assert {direction: row["result"] for direction, row in rows.items()} == {
+        "read: webmail": "failed",
+        "filter": "failed",
+        "backup": "skipped",
+    }
+    assert (rows["filter"]["to"], rows["filter"]["what"]) == ("pythonfilter", "451 4.3.0 Later")
+    assert rows["read: webmail"]["to"] == "webmail.example.com"
+
+
+def test_letters_alone_bring_no_other_rows():
+    assert verify_rows([host("mx1", webmail={})]) == []

@@ -310,6 +310,9 @@ def test_a_refusal_of_the_compiler_puts_the_old_texts_back(tmp_path):
     database = compiler(tmp_path, "echo 'line 1: no colon' >&2; exit 1")
     (tmp_path / "aliases/system").write_text("postmaster: bob\n")
     (tmp_path / "aliases/gone").write_text("gone: bob\n")
+    places = [tmp_path / "aliases/system", tmp_path / "aliases/gone", tmp_path / "aliases"]
+    for place in places:  # nothing that reads them is to be restarted
+        os.utime(place, (1, 1))
     answer = run(
         [
             ours(tmp_path / "aliases/system", "postmaster\n"),
@@ -325,6 +328,7 @@ def test_a_refusal_of_the_compiler_puts_the_old_texts_back(tmp_path):
     assert names(tmp_path / "aliases") == ["gone", "system"]
     assert (tmp_path / "aliases/system").read_text() == "postmaster: bob\n"
     assert (tmp_path / "aliases/gone").read_text() == "gone: bob\n"
+    assert [place.stat().st_mtime for place in places] == [1, 1, 1]
 
 
 def test_what_the_compiler_says_on_its_output_is_passed_on(tmp_path):

@@ -58,26 +58,54 @@ FORWARDED = (
 )
 OFFENDERS = {
     "who logged in": (ORIGINAL, {}, "alice@example.com", "login"),
-    "a field of ours before": ("X-Account: Bob@example.com\n" + ORIGINAL, {"account_fields": ["X-Account"]},
-        "Bob@example.com", "field"),
+    "a field of ours before": (
+        "X-Account: Bob@example.com\n" + ORIGINAL,
+        {"account_fields": ["X-Account"]},
+        "Bob@example.com",
+        "field",
+    ),
     "a login that is no address": (ORIGINAL.replace("PLAIN alice@example.com", "LOGIN alice"), {}, "alice", "login"),
-    "no login at a stranger's": (ORIGINAL.replace("by mx1.example.com", "by mx.example.org"), {}, "bob@example.com",
-        "Return-Path"),
-    "Feedback-ID": ("Feedback-ID: news:erin@example.com:x:y\n" + without("Received"), {"feedback_account": 2},
-        "erin@example.com", "Feedback-ID"),
+    "no login at a stranger's": (
+        ORIGINAL.replace("by mx1.example.com", "by mx.example.org"),
+        {},
+        "bob@example.com",
+        "Return-Path",
+    ),
+    "Feedback-ID": (
+        "Feedback-ID: news:erin@example.com:x:y\n" + without("Received"),
+        {"feedback_account": 2},
+        "erin@example.com",
+        "Feedback-ID",
+    ),
     "the sender": (without("Received"), {}, "bob@example.com", "Return-Path"),
-    "the sender with an extension": (without("Received").replace("<bob@", "<bob+x=example.net@"), {},
-        "bob@example.com", "Return-Path"),
+    "the sender with an extension": (
+        without("Received").replace("<bob@", "<bob+x=example.net@"),
+        {},
+        "bob@example.com",
+        "Return-Path",
+    ),
     "the author": (without("Received", "Return-Path"), {}, "carol@example.com", "From"),
-    "an author below our domain": (without("Received", "Return-Path").replace("carol@", "carol@shop."), {},
-        "carol@shop.example.com", "From"),
+    "an author below our domain": (
+        without("Received", "Return-Path").replace("carol@", "carol@shop."),
+        {},
+        "carol@shop.example.com",
+        "From",
+    ),
     "a redacted sender": (without("Received").replace("bob@", "redacted@"), {}, "carol@example.com", "From"),
     "for whom it was passed on": (FORWARDED, {}, "dave@example.com", "forward"),
-    "a Message-ID of ours": (without("Received", "Return-Path", "From", "DKIM-Signature"), {},
-        "?@mx1.example.com", "Message-ID"),
-    "a signature of ours": (without("Received", "Return-Path", "From", "Message-ID"), {}, "?@example.com",
-        "DKIM-Signature"),
-}  # fmt: skip
+    "a Message-ID of ours": (
+        without("Received", "Return-Path", "From", "DKIM-Signature"),
+        {},
+        "?@mx1.example.com",
+        "Message-ID",
+    ),
+    "a signature of ours": (
+        without("Received", "Return-Path", "From", "Message-ID"),
+        {},
+        "?@example.com",
+        "DKIM-Signature",
+    ),
+}
 
 
 @pytest.mark.parametrize(("original", "given_", "account", "evidence"), OFFENDERS.values(), ids=OFFENDERS)

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the drill brought back, on another release and for a user with another number."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+MESSAGES = "cd /srv/vmail && find . -path '*/cur/*' -o -path '*/new/*' | sort"
+
+
+@pytest.fixture(scope="session")
+def drill(host_named):
+    return host_named("drill.example.com")
+
+
+def test_every_message_is_there_with_its_flags(site, drill):
+    wanted = set(site.check_output(MESSAGES).splitlines())
+    found = set(drill.check_output(MESSAGES).splitlines())
+    # The letter that the drill sent was taken away again, or is new.
+    assert wanted <= found
+    assert len(wanted) > 3
+
+
+def test_it_belongs_to_whom_mail_belongs_to_there(drill):
+    assert drill.check_output("stat -c %%u /srv/vmail/example.com/alice/Maildir/new") == "5001"
+    assert drill.check_output("find /srv/vmail ! -user vmail ! -name .courier-mail-before") == ""
+
+
+def test_keys_are_the_same(site, drill):
+    keys = "cd / && sha256sum $(find /etc/courier/dkim -name '*.private') /etc/courier/srs-secrets | sort"
+    assert site.check_output(keys) == drill.check_output(keys)
+
+
+def test_the_queue_waits_and_nothing_leaves(site, drill):
+    controls = drill.check_output("cat $(find /var/lib/courier/msgs -name 'C*')")
+    assert "@dead.test" in controls
+    assert "\nL315360000\n" in controls
+    with pytest.raises(ConnectionRefusedError):
+        drill.connect(site.addresses["ipv4"], 25)
+
+
+def test_no_secret_of_the_backup_is_left(drill):
+    assert drill.check_output("find /etc/courier-mail-backup /var/lib/courier-mail-backup -type f | grep -v json") == ""
+    assert drill.run("test -e /var/lib/courier-mail-backup/restored").failed
+
+
+def test_the_host_itself_knows(site):
+    state = json.loads(site.check_output("cat /var/lib/courier-mail-backup/state.json"))
+    assert time.time() - state["proved"] < 3600
+    assert state["proved"] > state["finished"]
+
+
+def test_a_host_that_has_mail_is_not_restored(site, play):
+    before = site.check_output(MESSAGES)
+    results = play("courier.mail.restore", "--limit", site.name)
+    (refused,) = [one for one in results if one.outcome == "failed"]
+    assert "has mail already" in refused.message
+    assert "before anything is changed" in refused.message
+    assert site.check_output(MESSAGES) == before
+    assert site.check_output("systemctl is-active courier courier-mta") == "active\nactive"
+
+
+def test_the_drill_is_not_for_a_host_that_serves(play):
+    results = play("courier.mail.restore_drill", "-e", '{"backup_serving": ["drill.example.com"]}')
+    assert [one for one in results if "must be in drill only" in one.message]
+    assert not [one for one in results if one.outcome == "changed"]
