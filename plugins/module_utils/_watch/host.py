@@ -153,7 +153,6 @@ def _queue(settings: Settings, queue: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _units(settings: Settings, units: Mapping[str, Any], failed: list[str]) -> Iterator[Finding]:
     for unit, about in units.items():
-        # Between two lives it is neither; the next look tells. A timer that fails is listed by what it starts.
         down = about["state"] not in ("active", "activating", "reloading")
         if unit not in failed:
             said = f"it starts at boot and is {about['state']}; systemctl status {unit} says why" if down else "it runs"

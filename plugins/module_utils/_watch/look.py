@@ -81,7 +81,7 @@ def look(settings: Settings, now: float) -> dict[str, Any]:
     """Everything. Nothing that cannot be seen hides the rest."""
     looks: Mapping[str, Callable[[], Any]] = {
         "queue": lambda: _queue.look(now) if os.path.isdir(_queue.DIRECTORY) else None,
-        "units": lambda: units(sorted({*UNITS, *settings.units})),
+        "units": lambda: units(sorted({*UNITS, *settings.units, *_fetching()})),
         "failed": failed,
         "sockets": sockets,
         "backlogs": backlogs,
@@ -112,7 +112,8 @@ def units(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     for properties in _show(names):
         if properties.get("LoadState") == "loaded" and properties.get("UnitFileState") == "enabled":
             found[properties["Id"]] = {
-                "state": properties["ActiveState"],
+                # What dies at each start is activating most of the time.
+                "state": "restarting" if properties["SubState"] == "auto-restart" else properties["ActiveState"],
                 "restarts": int(properties.get("NRestarts") or 0),
             }
     return found
@@ -210,6 +211,10 @@ def upgrade() -> dict[str, Any] | None:
     """How far an upgrade of the release came, and since when it is there."""
     said = _json(UPGRADE)
     return {"stage": str(said.get("stage")), "at": os.stat(UPGRADE).st_mtime} if isinstance(said, dict) else None
+
+
+def _fetching() -> list[str]:
+    return [f"fetchmail@{os.path.basename(path).removesuffix('.json')}.service" for path in glob.glob(FETCHED)]
 
 
 def _ends(certificate: str) -> float:

@@ -163,11 +163,13 @@ def test_units_that_do_not_start_at_boot_are_not_missed(monkeypatch):
         "Id=a.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=enabled\nNRestarts=3",
         "Id=b.service\nLoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=disabled\nNRestarts=0",
         "Id=c.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nUnitFileState=\nNRestarts=0",
+        "Id=e.service\nLoadState=loaded\nActiveState=activating\nSubState=auto-restart\nUnitFileState=enabled\nNRestarts=9",
         "Id=d.timer\nLoadState=loaded\nActiveState=active\nSubState=waiting\nUnitFileState=enabled",
     ]
     show(monkeypatch, "\n\n".join(blocks) + "\n")
     assert look.units(["a.service"]) == {
         "a.service": {"state": "failed", "restarts": 3},
+        "e.service": {"state": "restarting", "restarts": 9},
         "d.timer": {"state": "active", "restarts": 0},
     }
 
@@ -214,7 +216,11 @@ JUDGED = {
         {"units": {"courier.service": UP | {"state": "inactive"}}, "failed": []},
         {"unit courier.service": ("bad", "starts at boot and is inactive; systemctl status courier.service says why")},
     ),
-    "a unit between two lives": ({"units": {"courier.service": UP | {"state": "activating"}}, "failed": []}, {}),
+    "a unit that dies at each start": (
+        {"units": {"courier.service": UP | {"state": "restarting"}}, "failed": []},
+        {"unit courier.service": ("bad", "it starts at boot and is restarting")},
+    ),
+    "a unit that takes time to start": ({"units": {"courier.service": UP | {"state": "activating"}}, "failed": []}, {}),
     "a unit that failed": (
         {"units": {"spamd.service": UP | {"state": "failed"}}, "failed": ["spamd.service"]},
         {"unit spamd.service": ("bad", "it has failed; journalctl -u spamd.service says why")},
