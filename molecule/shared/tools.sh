@@ -2,7 +2,7 @@
 # Programs that the checks use and PyPI does not have: without them the checks would be left out.
 set -euo pipefail
 
-declare -A packages=([shellcheck]=shellcheck [certtool]=gnutls-bin [sslscan]=sslscan [chromium]=chromium [certutil]=libnss3-tools)
+declare -A packages=([shellcheck]=shellcheck [certtool]=gnutls-bin [sslscan]=sslscan [chromium]=chromium [certutil]=libnss3-tools [restic]=restic)
 missing=()
 for program in "${!packages[@]}"; do
   command -v "$program" >/dev/null || missing+=("${packages[$program]}")

@@ -67,6 +67,9 @@ options:
     type: dict
     default: {}
 attributes:
+  action:
+    support: full
+    description: Runs on the controller.
   check_mode:
     support: full
     description: Says which files it would write.

@@ -110,7 +110,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._backup.__main__ import settings_of
 from ..module_utils._backup._bring import TROUBLE, Bring
 from ..module_utils._backup._restic import Restic, environment
-from ..module_utils._backup._take import TakeError
 
 SPEC: dict[str, Any] = {
     "step": {"type": "str", "choices": ["look", "place", "finish", "clear"], "required": True},
@@ -124,7 +123,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         module.exit_json(**_step(module))
-    except (TakeError, *TROUBLE) as error:
+    except TROUBLE as error:
         said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         module.fail_json(msg=f"The restore stops before {_STOPS[module.params['step']]}: {said}")
 

@@ -35,8 +35,7 @@ def file_of(site, token, eventually):
     def found():
         return site.run("grep -rl --include='*mx1*' %s /srv/vmail", token).stdout.split()
 
-    (path,) = eventually(found)
-    return path.removeprefix("/srv/vmail/")
+    return eventually(found)[0].removeprefix("/srv/vmail/")
 
 
 @pytest.fixture(scope="session")

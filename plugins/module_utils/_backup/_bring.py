@@ -20,12 +20,12 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import _manifest, _queue
 from ._configuration import STATE, Settings
 from ._restic import NoRepositoryError, Restic, ResticError
-from ._take import ASIDE, FORMAT, account_names, as_user
+from ._take import ASIDE, FORMAT, SA_LEARN, TakeError, account_names, as_user, dump_accounts, names_in
 
 _MIB = 1 << 20
 _STAGE, _BEFORE = ASIDE
@@ -33,13 +33,6 @@ _STAGE, _BEFORE = ASIDE
 
 class BringError(Exception):
     """Why nothing is restored, in one sentence."""
-
-
-class Snapshot(NamedTuple):
-    """What is to be restored."""
-
-    id: str
-    time: str
 
 
 class Bring:
@@ -112,7 +105,7 @@ class Bring:
             **mail,
         }
 
-    def finish(self, *, hold: bool, known: Callable[[], list[str]] = account_names) -> dict[str, Any]:
+    def finish(self, *, hold: bool) -> dict[str, Any]:
         """When the services run: give the queue back, teach SpamAssassin, and compare everything with the list."""
         if not os.path.exists(f"{self.stage}/manifest.json"):
             raise BringError(
@@ -136,7 +129,7 @@ class Bring:
             self._compare_files(),
             self._compare_databases(manifest),
             _row("queue", len(queue), self._lost(queue) if hold else []),
-            _row("accounts", len(manifest["names"]), sorted(set(manifest["names"]) - set(known()))),
+            _row("accounts", len(manifest["names"]), sorted(set(manifest["names"]) - set(self._known()))),
             _row("Bayes", int(bool(manifest["bayes"])), [bayes] if bayes not in ("", "learned") else []),
         ]
         return {"rows": rows, "given": given, "proved": all(row["is_equal"] for row in rows)}
@@ -163,6 +156,7 @@ class Bring:
     def _fetch(self, snapshot: str) -> dict[str, Any]:
         root = self.settings.mail_root
         os.makedirs(root, 0o751, exist_ok=True)
+        # In a directory of the mail user, whose processes do not run: a host is empty, or its services were stopped.
         for target, what in ((self.copy, f"--exclude={root}"), (self.mail, f"--include={root}")):
             if os.path.isdir(target):
                 shutil.rmtree(target)
@@ -208,10 +202,8 @@ class Bring:
         for name, user in owners["users"].items():
             if not _has(pwd.getpwnam, name):
                 more = ["--groups", ",".join(user["groups"])] if user["groups"] else []
-                _ask(
-                    "useradd", "--system", "--no-create-home", "--gid", user["group"], "--home-dir", user["home"],
-                    "--shell", user["shell"], *more, name,
-                )  # fmt: skip
+                of = ["--gid", user["group"], "--home-dir", user["home"], "--shell", user["shell"]]
+                _ask("useradd", "--system", "--no-create-home", *of, *more, name)
                 made.append(name)
         return made
 
@@ -300,26 +292,37 @@ class Bring:
 
     def _bayes(self, manifest: Mapping[str, Any]) -> str:
         """Returns what became of it; empty where there is nothing to do."""
-        source = f"{self.stage}/bayes.txt"
-        if not manifest["bayes"] or not self.settings.bayes:
-            return "" if not manifest["bayes"] else "SpamAssassin is not wanted here"
-        if not os.path.exists("/usr/bin/sa-learn"):
-            return "sa-learn is not here"
-        if os.path.exists(f"{self.directory}/learned") and _text(f"{self.directory}/learned") == manifest["bayes"]:
+        known, note = manifest["bayes"], f"{self.directory}/learned"
+        if not known:
+            return ""
+        if not self.settings.bayes or not os.path.exists(SA_LEARN):
+            return "there is no SpamAssassin here"
+        if os.path.exists(note) and _text(note) == known:
             return "learned"
-        with open(source, "rb") as stream:
+        # Whoever learns must be able to open it, and cannot look into the copy.
+        text = f"{self.directory}/bayes.txt"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(text)
+        with (
+            open(os.open(text, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream,
+            open(f"{self.stage}/bayes.txt", "rb") as found,
+        ):
+            shutil.copyfileobj(found, stream)
+        try:
+            os.chown(text, *_ids(self.settings.bayes_user))
             done = subprocess.run(  # noqa: S603
-                ["/usr/bin/sa-learn", "--dbpath", self.settings.bayes, "--restore", "/dev/stdin"],
-                stdin=stream,
+                [SA_LEARN, "--dbpath", self.settings.bayes, "--restore", text],
                 capture_output=True,
                 check=False,
                 cwd="/",
                 **as_user(self.settings.bayes_user),
             )
+        finally:
+            os.unlink(text)
         if done.returncode:
             return done.stderr.decode(errors="replace").strip() or f"sa-learn ended with {done.returncode}"
-        with open(f"{self.directory}/learned", "w", encoding="utf-8") as stream_:
-            stream_.write(manifest["bayes"])
+        with open(note, "w", encoding="utf-8") as stream_:
+            stream_.write(known)
         return "learned"
 
     def _compare_files(self) -> dict[str, Any]:
@@ -365,6 +368,12 @@ class Bring:
             json.dump({run: [*before.get(run, []), *given]}, stream)
         return given
 
+    def _known(self) -> list[str]:
+        """Who can log in here."""
+        table = f"{self.stage}/accounts-now.csv"
+        dump_accounts(self.settings.accounts, table)
+        return [*account_names(), *names_in(table)]
+
     def _lost(self, queue: Mapping[str, str]) -> list[str]:
         """Messages of the queue that Courier does not have, or not as they were."""
         there = _queue.alive(self.settings.courier)
@@ -375,14 +384,14 @@ class Bring:
             json.dump(what, stream, indent=1)
 
 
-# What must be the same to the last byte. Other state changes as soon as the services run.
+# What must be the same to the last byte. Other state changes as soon as the services run, and so does a certificate
+# that has ended.
 _SECRETS = (
     "/etc/courier/dkim/",
     "/etc/courier/srs-secrets",
     "/etc/courier-horde/secret",
     "/etc/letsencrypt/accounts/",
     "/etc/letsencrypt/archive/",
-    "/etc/ssl/mail/",
 )
 
 
@@ -449,4 +458,4 @@ def _text(path: str) -> str:
         return stream.read()
 
 
-TROUBLE = (BringError, ResticError, OSError, sqlite3.Error)
+TROUBLE = (BringError, TakeError, ResticError, OSError, sqlite3.Error)

@@ -60,7 +60,6 @@ def copy(courier: str, target: str) -> list[Waiting]:
             with open(f"{target}/C{name}", "wb") as stream:
                 stream.write(text)
             taken[number] = Waiting(name, number, len(text), control)
-    _clear(target, {one.name for one in taken.values()})
     return list(taken.values())
 
 
@@ -179,13 +178,6 @@ def _listed(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _clear(directory: str, kept: set[str]) -> None:
-    """Remove halves."""
-    for entry in os.listdir(directory):
-        if entry[1:] not in kept:
-            os.unlink(f"{directory}/{entry}")
 
 
 def _trigger(path: str) -> None:

@@ -22,6 +22,7 @@ TAG = "courier-mail"
 UNFINISHED = "courier-mail-unfinished"
 INCOMPLETE = 3  # files could not be read; there is a snapshot of the others
 
+_UNREADABLE = re.compile(r"could not load snapshot|failed to load snapshot")
 _ABSENT = re.compile(
     r"unable to open config file|Is there a repository at the following location|repository does not exist"
 )
@@ -145,7 +146,11 @@ class Restic:
     def snapshots(self, host: str, tag: str = TAG) -> list[dict[str, Any]]:
         """Those of a host, oldest first."""
         tagged = ["--tag", tag] if tag else []
-        found = json.loads(self.run("snapshots", "--json", "--no-lock", "--host", host, *tagged).out or "[]") or []
+        done = self.run("snapshots", "--json", "--no-lock", "--host", host, *tagged)
+        found = json.loads(done.out or "[]") or []
+        if not found and _UNREADABLE.search(done.err):
+            # It passes over what it cannot read, and ends well.
+            raise self._refusal(1, done.err)
         return sorted(found, key=lambda one: str(one["time"]))
 
     def _refusal(self, code: int, said: str) -> ResticError:

@@ -11,6 +11,7 @@ moved meanwhile is looked for. If something did, there is another round, which o
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import fcntl
 import glob
@@ -35,6 +36,7 @@ FORMAT = 1
 _MIB = 1 << 20
 _DAY = 86400
 _LOCK = "lock"
+SA_LEARN = "/usr/bin/sa-learn"
 # What SQLite has beside a database, which it copies itself.
 _SQLITE_TAILS = ("", "-wal", "-shm", "-journal")
 
@@ -117,6 +119,9 @@ class Take:
             _state.write(
                 dataclasses.replace(_state.read(self.directory), error=told, failed=time.time()), self.directory
             )
+            # What is in there in clear is nobody's business, and the next run begins anew.
+            with contextlib.suppress(OSError):
+                _empty(self.stage)
             raise TakeError(told) from error
         _state.write(taken, self.directory)
         return taken
@@ -251,7 +256,7 @@ class Take:
             "bayes": bayes,
             "accounts": accounts,
             "packages": packages,
-            "names": account_names(),
+            "names": [*account_names(), *names_in(f"{stage}/accounts.csv")],
             "paths": settings.paths,
             "owners": _owners(settings, files, databases),
         }
@@ -279,23 +284,24 @@ class Take:
 
     def _moved(self, snapshot: str, waiting: list[_queue.Waiting], unread: str) -> Round:
         root = self.settings.mail_root
-        sizes: dict[str, int] = {}
-        uniques: set[tuple[str, str]] = set()
+        # By hashes: there may be millions, and two that agree would have to be of the same size as well.
+        sizes: dict[int, int] = {}
+        uniques: set[int] = set()
         for node in self.restic.lines("ls", "--json", snapshot):
             path = str(node.get("path", ""))
             if node.get("type") == "file" and path.startswith(f"{root}/"):
                 message = _manifest.Message(path[len(root) + 1 :], int(node.get("size", 0)))
                 if message.path.split("/")[-2:-1] in (["cur"], ["new"]):
-                    sizes[message.path] = message.size
-                    uniques.add(message.key)
+                    sizes[hash(message.path)] = message.size
+                    uniques.add(hash(message.key))
         moved = gone = 0
         missed: list[str] = []
         lost = []
         for message in _manifest.read(f"{self.stage}/messages.tsv"):
             shown = message._replace(path=_replaced(message.path))
-            if sizes.get(shown.path) == message.size:
+            if sizes.get(hash(shown.path)) == message.size:
                 continue
-            if shown.key in uniques:
+            if hash(shown.key) in uniques:
                 moved += 1
             else:
                 lost.append(message)
@@ -356,7 +362,7 @@ def dump_bayes(settings: Settings, target: str) -> str:
         return ""
     with open(target, "wb") as stream:
         done = subprocess.run(  # noqa: S603
-            ["/usr/bin/sa-learn", "--dbpath", settings.bayes, "--backup"],
+            [SA_LEARN, "--dbpath", settings.bayes, "--backup"],
             stdout=stream,
             stderr=subprocess.PIPE,
             check=False,
@@ -405,6 +411,14 @@ def account_names(path: str = "/etc/courier/userdb") -> list[str]:
     return sorted(
         {line.split("\t")[0] for text in texts for line in text.splitlines() if "\t" in line and line[0] != "#"}
     )
+
+
+def names_in(path: str) -> list[str]:
+    """Who can log in, by what dump_accounts has written."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8", newline="") as stream:
+        return [row["address"] for row in csv.DictReader(stream)]
 
 
 def as_user(name: str) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from ._trace_journal import Line
 
@@ -139,7 +139,8 @@ class Forwarded:
     text: str
 
 
-Event: TypeAlias = "New | Started | Said | Completed | Judged | Named | Connected | Refused | Forwarded"
+# pylint: disable-next=unsupported-binary-operation
+Event = New | Started | Said | Completed | Judged | Named | Connected | Refused | Forwarded
 
 
 def read(line: Line) -> Event | None:

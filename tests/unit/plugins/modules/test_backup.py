@@ -92,9 +92,9 @@ def test_the_host_gets_a_package_that_runs_by_itself(places, tmp_path):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             assert not wanted & set(names), file
-    done = subprocess.run(
-        [sys.executable, "-IB", "-c", f"import sys; sys.path.insert(0, {str(package.parent)!r})\n"
-         "from courier_mail_backup.__main__ import main; raise SystemExit(main(['status']))"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    program = (
+        f"import sys; sys.path.insert(0, {str(package.parent)!r})\n"
+        "from courier_mail_backup.__main__ import main; raise SystemExit(main(['status']))"
+    )
+    done = subprocess.run([sys.executable, "-IB", "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("There is no backup yet"), done.stderr

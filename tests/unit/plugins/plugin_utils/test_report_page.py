@@ -152,7 +152,17 @@ class TestPage:
 
     def test_a_site_may_have_nothing_at_all(self):
         text = page(made(host(report=NOTHING)))
-        assert "The journal of this host was not read" in text
+        for said in ("was not read", "No account is in the inventory", "is not watched", "Nobody collects that here"):
+            assert said in text
+
+    def test_says_where_the_journal_is_shorter(self):
+        later = journal(first=NOW - 2 * DAY)
+        assert "The journal of this host begins" in page(made(host(report={**FULL, "journal": later})))
+        assert "The journal of this host begins" not in page(made(host(report=FULL)))
+
+    def test_has_no_columns_for_what_no_filter_said(self):
+        text = page(made(host(report=FULL)))
+        assert [name in text for name in (">refused</th>", ">down</th>", ">deferred</th>")] == [True, True, False]
 
     def test_nothing_may_need_a_human(self):
         assert '<p class="all-well">' in page(made(host(report=FULL)) | {"needs": []})
@@ -265,8 +275,8 @@ def test_a_host_that_nobody_reached_needs_a_human():
 
 
 def test_the_worst_comes_first():
-    report = {**WELL, "queue": {"messages": 500, "oldest": 1}, "bans": {"error": "x", "jails": []}}
-    found = needs([host(report=report, troubles={"units": "x"})], Limits(), NOW)
+    full = {"path": "/srv", "used": 0.99, "inodes": 0}
+    found = needs([host(report={**WELL, "backup": None, "places": [full]}, troubles={"bans": "x"})], Limits(), NOW)
     assert [one["state"] for one in found] == ["bad", "soon", "unknown"]
 
 

@@ -30,6 +30,11 @@ SAID = {
     "a target that only reads": (1, "Fatal: create lock: mkdir /b/locks: permission denied", "does not let us write"),
     "an absent host": (1, "Fatal: unable to open: dial tcp: lookup b.example.com: no such host", "cannot be reached"),
     "an unknown host key": (1, "Host key verification failed.\nFatal: unable to start the sftp session", "be reached"),
+    "an address with a password": (
+        1,
+        "Fatal: unable to open rest:https://u:secret@b.example.com/mx1/: EOF",
+        "unable to open rest:https://b.example.com/mx1/",
+    ),
     "something else": (1, "Fatal: the moon is full", "restic ended with 1: the moon is full"),
 }
 
@@ -116,7 +121,7 @@ def test_a_whole_round(host):
     before = host.files()
     host.lose()
     host.bring().place(host.bring().look()["snapshot"])
-    result = host.bring().finish(hold=True, known=list)
+    result = host.bring().finish(hold=True)
     assert result["proved"], result["rows"]
     assert host.files() == before
     assert "example.com/tmp/Maildir/cur/6.M6.mx1:2," in before
@@ -126,3 +131,18 @@ def test_a_whole_round(host):
     damage(host, "data")
     with pytest.raises(ResticError, match=r"is damaged: .*A damaged repository"):
         host.take().check(state)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "could not load snapshot 0bf3833d: load <snapshot/0bf3833da1>: invalid data returned",
+        'Ignoring "0bf3833d": failed to load snapshot 0bf3833d: LoadRaw(<snapshot/0bf3833da1>): invalid data returned',
+    ],
+)
+def test_a_list_of_nothing_is_not_believed_where_there_was_something(tmp_path, said):
+    program = tmp_path / "restic"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\necho '[]'\n")
+    program.chmod(0o755)
+    with pytest.raises(ResticError, match="is damaged"):
+        Restic(Settings(repository="/b"), {}, program=str(program)).snapshots("mx1.example.com")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from pathlib import Path
 
 import pytest
 
-from plugins.module_utils._backup import _state
+from plugins.module_utils._backup import _bring, _state, _take
 from plugins.module_utils._backup._bring import BringError
 from plugins.module_utils._backup._take import TakeError, alone
 
@@ -15,7 +16,7 @@ from plugins.module_utils._backup._take import TakeError, alone
 def restored(host):
     chosen = host.bring().look()
     host.bring().place(chosen["snapshot"])
-    return host.bring().finish(hold=True, known=list)
+    return host.bring().finish(hold=True)
 
 
 def test_what_is_lost_comes_back_as_it_was(host):
@@ -126,6 +127,35 @@ def test_a_damaged_database_is_called_so(host):
     host.database.write_bytes(b"no database at all, but bytes" * 100)
     with pytest.raises(TakeError, match=r"state.sqlite cannot be copied"):
         host.take().run()
+    assert list((host.state / "stage").iterdir()) == []
+
+
+def test_a_database_that_opens_and_is_damaged_is_called_so(host):
+    with sqlite3.connect(host.database) as database:
+        database.execute("CREATE INDEX by_key ON counts (key)")
+        database.executemany("INSERT INTO counts VALUES (?, ?)", [(f"key {number}", number) for number in range(2000)])
+    database.close()
+    data = bytearray(host.database.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2000] = b"\xff" * 2000
+    host.database.write_bytes(data)
+    with pytest.raises(TakeError, match=r"the database .*state.sqlite is damaged"):
+        host.take().run()
+
+
+def test_accounts_of_a_table_are_accounts(host, monkeypatch):
+    def dump(path, target):
+        Path(target).write_text('address,home\nalice@example.com,"/srv, or so"\n')
+        return 1
+
+    monkeypatch.setattr(_take, "dump_accounts", dump)
+    host.take().run()
+    host.lose()
+    monkeypatch.setattr(_bring, "dump_accounts", lambda path, target: 0)
+    (row,) = [row for row in restored(host)["rows"] if row["what"] == "accounts"]
+    assert row["differing"] == ["alice@example.com"]
+    monkeypatch.setattr(_bring, "dump_accounts", dump)
+    (row,) = [row for row in host.bring().finish(hold=True)["rows"] if row["what"] == "accounts"]
+    assert row["is_equal"]
 
 
 def test_two_at_once_are_one_too_many(host):
@@ -180,7 +210,7 @@ def test_the_queue_comes_back_once(host):
     for path in (host.courier / "tmp").rglob("*"):
         if path.is_file():
             path.unlink()
-    assert host.bring().finish(hold=False, known=list)["given"] == []
+    assert host.bring().finish(hold=False)["given"] == []
 
 
 def test_a_message_of_the_backup_that_is_not_as_it_was_is_not_put_into_its_place(host):
@@ -248,3 +278,40 @@ def test_mail_of_somebody_called_tmp_is_mail(host):
     assert restored(host)["proved"]
     assert "example.com/tmp/Maildir/cur/6.M6.mx1:2," in host.files()
     assert not (host.root / "example.com/tmp/Maildir/tmp/half").exists()
+
+
+def test_what_spamassassin_has_learned_is_taught_again_and_once(host, monkeypatch):
+    program = host.place / "sa-learn"
+    program.write_text(
+        f'#!/bin/sh\nif [ "$3" = --backup ]; then echo "v 3 db_version"; else cat "$4" >>{host.place}/taught; fi\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(_take, "SA_LEARN", str(program))
+    monkeypatch.setattr(_bring, "SA_LEARN", str(program))
+    monkeypatch.setattr(_take, "as_user", lambda _name: {})
+    monkeypatch.setattr(_bring, "as_user", lambda _name: {})
+    (host.place / "bayes_toks").touch()
+    host.tell(bayes=str(host.place / "bayes"))
+    host.take().run()
+    host.lose()
+    assert restored(host)["proved"]
+    assert host.bring().finish(hold=True)["proved"]
+    assert (host.place / "taught").read_text() == "v 3 db_version\n"
+    assert not (host.state / "bayes.txt").exists()
+    (host.state / "learned").unlink()
+    program.write_text("#!/bin/sh\necho 'bayes: cannot open' >&2; exit 1\n")
+    (row,) = [row for row in host.bring().finish(hold=True)["rows"] if row["what"] == "Bayes"]
+    assert row["differing"] == ["bayes: cannot open"]
+    program.write_text("#!/bin/sh\necho 'bayes: locked' >&2; exit 1\n")
+    with pytest.raises(TakeError, match="sa-learn --backup ended with 1: bayes: locked"):
+        host.take().run()
+
+
+def test_a_copy_is_removed_in_the_end(host):
+    host.take().run()
+    host.lose()
+    restored(host)
+    assert host.bring().clear()
+    assert not host.bring().clear()
+    with pytest.raises(BringError, match="nothing was placed"):
+        host.bring().finish(hold=False)
