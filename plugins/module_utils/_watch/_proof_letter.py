@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
-from email.parser import BytesHeaderParser, BytesParser
+from email.parser import BytesHeaderParser, BytesParser, HeaderParser
 from email.policy import compat32
 from email.utils import formatdate
 from typing import NamedTuple
@@ -20,6 +20,9 @@ from . import _proof_token as proof_token
 from ._proof_token import FIELD, MARK, NoToken, Token
 
 SUBJECT = "courier.mail proof"
+# Reports, and those with text beyond ASCII, such as the words of the other server (RFC 6533).
+_REPORTS = ("delivery-status", "global-delivery-status")
+_STATUS = ("message/delivery-status", "message/global-delivery-status")
 _PARTS = 50
 _TEXT = 1 << 18  # bytes of a part
 _MARKS = 50
@@ -91,7 +94,7 @@ def read(raw: bytes) -> Found:
         return Found(token.kind, token, mac, (), "", "", tls, path)
     parts = list(_parts(message))
     marks = _marks(message, parts)
-    if message.get_content_type() == "multipart/report" and _parameter(message, "report-type") == "delivery-status":
+    if message.get_content_type() == "multipart/report" and _parameter(message, "report-type") in _REPORTS:
         action, said = _status(parts)
         returned = [field for part in parts for field in _fields(part)] + _quoted_fields(parts)
         if returned:
@@ -174,8 +177,16 @@ def _status(parts: Sequence[Message]) -> tuple[str, str]:
 def _blocks(parts: Sequence[Message]) -> Iterator[Message]:
     """The groups of fields of a report, the first of which is about the message, and each other about a recipient."""
     for part in parts:
-        if part.get_content_type() == "message/delivery-status" and isinstance(part.get_payload(), list):
-            yield from (block for block in part.get_payload() if isinstance(block, Message))
+        if part.get_content_type() in _STATUS and isinstance(part.get_payload(), list):
+            for block in part.get_payload():
+                if not isinstance(block, Message):
+                    continue
+                yield block
+                # The library does not know the second kind, and takes what follows the first group for a text.
+                rest = block.get_payload()
+                if isinstance(rest, str):
+                    groups = rest.replace("\r\n", "\n").split("\n\n")
+                    yield from (HeaderParser(policy=compat32).parsestr(group) for group in groups)
 
 
 def _way(message: Message) -> tuple[str, str]:

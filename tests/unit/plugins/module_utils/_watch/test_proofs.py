@@ -106,6 +106,21 @@ def test_a_report_that_comes_home_proves_its_way(hub, headers):
     assert state(hub, "mx1.example.com: report") == "well"
 
 
+@pytest.mark.parametrize("headers", [False, True], ids=["the letter", "its header"])
+def test_a_report_in_words_beyond_ascii_is_one(hub, headers):
+    """Courier writes it so where the other server said such words (RFC 6533)."""
+    hub.configure(directions=[REPORT])
+    (handed,) = hub.prove()
+    raw = report(handed.letter, said="smtp; 550 Empf\u00e4nger unbekannt\n  und weg", headers=headers)
+    for ascii_only, wide in (
+        (b"message/delivery-status", b"message/global-delivery-status\nContent-Transfer-Encoding: 8bit"),
+        (b"message/rfc822", b"message/global\nContent-Transfer-Encoding: 8bit"),
+        (b"text/rfc822-headers", b'message/global-headers; charset="utf-8"\nContent-Transfer-Encoding: 8bit'),
+    ):
+        raw = raw.replace(ascii_only, wide)
+    assert hub.take(raw.replace(b"\n", b"\r\n")).startswith("report is proved")
+
+
 @pytest.mark.parametrize(
     "quote",
     [
