@@ -198,6 +198,7 @@ PASSWORDS = {
     "plain": ("AUTH PLAIN AGJvYkBleGFtcGxlLmNvbQBjb3Jy bob@example.com", "bob@example.com"),
     "login": ("AUTH LOGIN Y29ycmVjdGhvcnNl bob@example.com", "bob@example.com"),
     "the account alone": ("AUTH LOGIN bob@example.com", "bob@example.com"),
+    "nothing": ("", ""),
     "another verb": ("correcthorse", ""),
     "in the place of the account": ("AUTH PLAIN correcthorse", "correcthorse"),
 }

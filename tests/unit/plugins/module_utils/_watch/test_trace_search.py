@@ -206,6 +206,17 @@ def test_one_name_for_what_begins_under_another():
     }
 
 
+@pytest.mark.parametrize("written", ["bob-lists@example.com", "bob+lists@example.com", "Bob-Lists@also.example.com"])
+def test_one_name_for_an_account_and_its_extension(written):
+    place = "module=local,host=bob@example.com!lists!5000!5000!/srv/vmail/example.com/bob!!"
+    told = [
+        line(1, "courierd", NEW.format("ID")),
+        line(1.1, "courierd", f"started,id=ID,{FROM},{place},{TO}"),
+        *delivered(recipient=written),
+    ]
+    assert list(verdicts(traced(told, id=number(1)))) == [written]
+
+
 def test_one_name_is_not_another_recipient():
     """Bob is at both, and one delivery is done."""
     told = [
@@ -303,6 +314,27 @@ def test_forwarded_to_two_each_by_its_own_copy():
     ]
     rows = {one["address"]: one["became"] for one in traced(told, id=number(1))["messages"][0]["recipients"]}
     assert rows == {"frank@example.com": [short(2)], "left@example.com": [short(3)]}
+
+
+def test_forwarded_twice_within_a_moment_each_by_its_own_copy():
+    """The same from the same to the same, as when somebody sends two letters."""
+    first = [
+        *came(1, "ID", recipient="frank@example.com"),
+        line(1.3, "courierd", HERE.format("ID2")),
+        line(1.4, "courier-forward", f"passed on: {ANN} as {SRS} to frank@example.org"),
+        *delivered(1.5, "ID", recipient="frank@example.com"),
+        *tried(1.6, "250 Ok", "success", "ID2", "frank@example.org", SRS),
+    ]
+    second = [
+        *came(2.3, "ID3", recipient="frank@example.com"),
+        line(2.6, "courierd", HERE.format("ID4")),
+        line(2.7, "courier-forward", f"passed on: {ANN} as {SRS} to frank@example.org"),
+        *delivered(2.8, "ID3", recipient="frank@example.com"),
+        *tried(2.9, "250 Ok", "success", "ID4", "frank@example.org", SRS),
+    ]
+    for mine, copy in ((1, 2), (3, 4)):
+        found = traced([*first, *second], id=number(mine))
+        assert [one["id"] for one in found["messages"]] == [short(mine), short(copy)]
 
 
 def test_what_another_message_became_is_not_its_own():
