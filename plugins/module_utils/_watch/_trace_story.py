@@ -311,7 +311,7 @@ def _is_copy(copy: Letter, event: Forwarded) -> bool:
 
 def _same_reply(one: Refused, other: Refused) -> bool:
     """Whether two lines are of one reply, but for what they say."""
-    return one.reply[:3] == other.reply[:3] and replace(one, at=0, reply="") == replace(other, at=0, reply="")
+    return replace(one, at=0, reply="") == replace(other, at=0, reply="")
 
 
 def _reports(one: Letter, address: str, at: float) -> bool:

@@ -79,6 +79,11 @@ SAYS = {
         f'{REFUSED},msg="535 Authentication required.",cmd: MAIL FROM:<ann@example.net>',
         Refused(T, "192.0.2.7", 39336, "ann@example.net", "", "MAIL FROM", "535 Authentication required."),
     ),
+    "an empty command": (
+        "courieresmtpd",
+        f'{REFUSED},msg="502 ESMTP command error",cmd:',
+        Refused(T, "192.0.2.7", 39336, "", "", "", "502 ESMTP command error"),
+    ),
     "what was passed on": ("courier-forward", "passed on: a as b to c", Forwarded(T, "passed on", "a as b to c")),
     "bytes that are no text": (
         "courierlocal",
@@ -198,7 +203,6 @@ PASSWORDS = {
     "plain": ("AUTH PLAIN AGJvYkBleGFtcGxlLmNvbQBjb3Jy bob@example.com", "bob@example.com"),
     "login": ("AUTH LOGIN Y29ycmVjdGhvcnNl bob@example.com", "bob@example.com"),
     "the account alone": ("AUTH LOGIN bob@example.com", "bob@example.com"),
-    "nothing": ("", ""),
     "another verb": ("correcthorse", ""),
     "in the place of the account": ("AUTH PLAIN correcthorse", "correcthorse"),
 }
