@@ -33,7 +33,7 @@ _REST = re.compile(r">(?:,size=\d+)?(: |,success: |,status: )(.*)")
 _COMPLETED = re.compile(rf"completed,id={_ID}")
 _CONNECTED = re.compile(r"started,ip=\[([0-9A-Fa-f.:]+)\],port=\[\d+\]")
 _ERROR = re.compile(r"error,relay=([0-9A-Fa-f.:]+),port=(\d+)")
-_TYPED = re.compile(r'(?:,ident="[^"]*")?,msg="(.*?)",cmd: (.*)')
+_TYPED = re.compile(r'(?:,ident="[^"]*")?,msg="(.*?)",cmd: ?(.*)')
 _ENVELOPE = re.compile(r"(?:,ident=[^,:]*)?(?:,from=<([^<>:]*)(?:>|\.\.\.))?(?:,to=<([^<>:]*)(?:>|\.\.\.))?: (.*)")
 _VERB = re.compile(
     r"(?i)(AUTH (?:PLAIN|LOGIN|CRAM-MD5|XOAUTH2|OAUTHBEARER)|MAIL FROM|RCPT TO|DATA|EHLO|HELO|STARTTLS)\b"

@@ -68,6 +68,7 @@ class Recipient:
     waits_until: float = 0.0
     local: bool = False
     alias: bool = False  # of an alias directory
+    extension: str = ""  # of bob-lists@ the lists
 
     @property
     def open(self) -> bool:
@@ -138,13 +139,15 @@ class Letter:
     def told_as(self, address: str) -> Recipient:
         """The recipient that a delivery tells by this address.
 
-        Where a name of an alias directory or a domain that is another one's (hosteddomains) led to somebody, the
-        delivery begins under one name and ends under the other. Both have the same part before the @.
+        A delivery begins under one name and may end under another: a name of an alias directory gets its domain, an
+        account its extension, and a domain that is another one's (hosteddomains) becomes what was written.
         """
         name = address.partition("@")[0].lower()
         if not any(same(known, address) for known in self.recipients):
             for known, one in list(self.recipients.items()):
-                if known.partition("@")[0].lower() == name and one.open and one.local:
+                short = known.partition("@")[0].lower()
+                extended = {f"{short}{mark}{one.extension}" for mark in "-+" if one.extension}
+                if one.open and one.local and name in {short, *extended}:
                     one.address = address
                     self.recipients[address] = self.recipients.pop(known)
                     break
@@ -237,6 +240,7 @@ class Book:
             name = known[0] if known else alias
         one = letter.recipient(name)
         one.local, one.alias = event.module == "local", event.host.startswith("alias!")
+        one.extension = event.host.split("!")[1].lower() if one.local and event.host.count("!") > 1 else ""
         one.attempts.append(Attempt(event.at, "" if one.local else event.host))
 
     def _say(self, event: Said) -> None:
@@ -271,39 +275,43 @@ class Book:
                 if report:
                     report.came_of = letter.id
                     (letter.warnings if late else letter.reports).append(report.id)
-            for event in self.forwarded:
-                if event.did == "passed on":
-                    self._passed_on(letter, event, letters)
+        for event in self.forwarded:
+            if event.did == "passed on":
+                self._passed_on(event, letters)
 
-    def _passed_on(self, letter: Letter, event: Forwarded, letters: Iterable[Letter]) -> None:
-        """Whether this line is about a delivery of this letter, and which message it is about."""
-        fitting = [
-            (bool(one.became), attempt.ended, one)
+    def _passed_on(self, event: Forwarded, letters: Iterable[Letter]) -> None:
+        """Say which delivery this line is about, and which message came of it: the nearest of those that fit."""
+        deliveries = [
+            (not attempt.at <= event.at <= attempt.ended, bool(one.became), attempt.ended, letter.id, one)
+            for letter in letters
             for one in letter.recipients.values()
             for attempt in one.attempts
-            if attempt.outcome == "delivered" and attempt.at - 1 <= event.at <= attempt.ended + 1
+            if attempt.outcome == "delivered"
+            and attempt.at - 1 <= event.at <= attempt.ended + 1
+            and event.text.startswith((f"{letter.sender or '<>'} as ", f"a report to {one.address} to "))
         ]
-        # Several at once are told apart by their order.
-        for _has, ended, one in sorted(fitting, key=lambda it: it[:2])[:1]:
-            for copy in letters:
-                heads = (
-                    f"{letter.sender or '<>'} as {copy.sender or '<>'} to ",
-                    *(f"a report to {name} to " for name in letter.recipients if not letter.sender),
-                )
-                head = next((it for it in heads if event.text.startswith(it)), "")
-                if (
-                    head
-                    and not copy.came_of
-                    and event.at - 5 <= copy.came <= min(event.at, ended) + 5
-                    and any(name in event.text[len(head) :].split(", ") for name in copy.recipients)
-                ):
-                    copy.came_of = letter.id
-                    one.became.append(copy.id)
+        copies = [
+            (abs(copy.came - event.at), copy.id, copy)
+            for copy in letters
+            if not copy.came_of and copy.client in HERE and abs(copy.came - event.at) < _SOON and _is_copy(copy, event)
+        ]
+        if deliveries and copies:
+            *_key, id_, one = min(deliveries, key=lambda it: it[:4])
+            copy = min(copies, key=lambda it: it[:2])[2]
+            copy.came_of = id_
+            one.became.append(copy.id)
+
+
+def _is_copy(copy: Letter, event: Forwarded) -> bool:
+    """Whether the line names its sender and one of its recipients."""
+    head, _to, targets = event.text.rpartition(" to ")
+    sent = head.endswith(f" as {copy.sender or '<>'}") or (not copy.sender and head.startswith("a report to "))
+    return sent and any(name in targets.split(", ") for name in copy.recipients)
 
 
 def _same_reply(one: Refused, other: Refused) -> bool:
     """Whether two lines are of one reply, but for what they say."""
-    return one.reply[:3] == other.reply[:3] and replace(one, at=0, reply="") == replace(other, at=0, reply="")
+    return replace(one, at=0, reply="") == replace(other, at=0, reply="")
 
 
 def _reports(one: Letter, address: str, at: float) -> bool:

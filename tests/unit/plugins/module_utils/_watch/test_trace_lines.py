@@ -79,6 +79,11 @@ SAYS = {
         f'{REFUSED},msg="535 Authentication required.",cmd: MAIL FROM:<ann@example.net>',
         Refused(T, "192.0.2.7", 39336, "ann@example.net", "", "MAIL FROM", "535 Authentication required."),
     ),
+    "an empty command": (
+        "courieresmtpd",
+        f'{REFUSED},msg="502 ESMTP command error",cmd:',
+        Refused(T, "192.0.2.7", 39336, "", "", "", "502 ESMTP command error"),
+    ),
     "what was passed on": ("courier-forward", "passed on: a as b to c", Forwarded(T, "passed on", "a as b to c")),
     "bytes that are no text": (
         "courierlocal",

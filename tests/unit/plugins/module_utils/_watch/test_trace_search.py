@@ -9,8 +9,9 @@ import pytest
 
 from plugins.module_utils._filters._names import local_name
 from plugins.module_utils._watch._trace_disk import source
+from plugins.module_utils._watch._trace_lines import read
 from plugins.module_utils._watch._trace_search import QueryError, moment, query
-from plugins.module_utils._watch._trace_story import as_text
+from plugins.module_utils._watch._trace_story import Book, as_text
 from tests.unit.traced import T, judged, line, named, number, short, traced, verdicts
 
 ANN, BOB = "ann@example.net", "bob@example.com"
@@ -206,6 +207,17 @@ def test_one_name_for_what_begins_under_another():
     }
 
 
+@pytest.mark.parametrize("written", ["bob-lists@example.com", "bob+lists@example.com", "Bob-Lists@also.example.com"])
+def test_one_name_for_an_account_and_its_extension(written):
+    place = "module=local,host=bob@example.com!lists!5000!5000!/srv/vmail/example.com/bob!!"
+    told = [
+        line(1, "courierd", NEW.format("ID")),
+        line(1.1, "courierd", f"started,id=ID,{FROM},{place},{TO}"),
+        *delivered(recipient=written),
+    ]
+    assert list(verdicts(traced(told, id=number(1)))) == [written]
+
+
 def test_one_name_is_not_another_recipient():
     """Bob is at both, and one delivery is done."""
     told = [
@@ -215,6 +227,18 @@ def test_one_name_is_not_another_recipient():
     ]
     rows = traced(told, id=number(1))["messages"][0]["recipients"]
     assert {row["address"]: row["state"] for row in rows} == {"bob@example.com": "", "bob@example.org": "delivered"}
+
+
+def test_one_name_that_is_done_is_not_renamed():
+    refused = f"id=ID,{FROM},addr=<bob@example.org>"
+    told = [
+        *came(),
+        *delivered(2),
+        line(2.5, "courierd", f"{refused}: 550 No"),
+        line(2.6, "courierd", f"{refused},status: failure"),
+    ]
+    rows = traced(told, id=number(1))["messages"][0]["recipients"]
+    assert {row["address"]: row["state"] for row in rows} == {BOB: "delivered", "bob@example.org": "refused"}
 
 
 def test_not_tried_yet():
@@ -303,6 +327,63 @@ def test_forwarded_to_two_each_by_its_own_copy():
     ]
     rows = {one["address"]: one["became"] for one in traced(told, id=number(1))["messages"][0]["recipients"]}
     assert rows == {"frank@example.com": [short(2)], "left@example.com": [short(3)]}
+
+
+def twice(first_said=True):
+    """The same from the same to the same, as when somebody sends two letters, and one line may be lost."""
+    said = f"passed on: {ANN} as {SRS} to frank@example.org"
+    return [
+        *came(1, "ID", recipient="frank@example.com"),
+        line(1.3, "courierd", HERE.format("ID2")),
+        *([line(1.4, "courier-forward", said)] if first_said else []),
+        *delivered(1.5, "ID", recipient="frank@example.com"),
+        *tried(1.6, "250 Ok", "success", "ID2", "frank@example.org", SRS),
+        *came(2.2, "ID3", recipient="frank@example.com"),
+        line(2.35, "courierd", HERE.format("ID4")),
+        line(2.4, "courier-forward", said),
+        *delivered(2.8, "ID3", recipient="frank@example.com"),
+        *tried(2.9, "250 Ok", "success", "ID4", "frank@example.org", SRS),
+    ]
+
+
+@pytest.mark.parametrize(("mine", "copy"), [(1, 2), (3, 4)])
+def test_forwarded_twice_within_a_moment_each_by_its_own_copy(mine, copy):
+    assert [one["id"] for one in traced(twice(), id=number(mine))["messages"]] == [short(mine), short(copy)]
+
+
+def test_of_a_line_that_is_lost_nothing_is_made_up():
+    assert [one["id"] for one in traced(twice(first_said=False), id=number(1))["messages"]] == [short(1)]
+    assert [one["id"] for one in traced(twice(first_said=False), id=number(3))["messages"]] == [short(3), short(4)]
+
+
+def test_one_copy_for_each_line():
+    said = f"passed on: {ANN} as {SRS} to frank@example.org"
+    told = [
+        *came(1, recipient="frank@example.com"),
+        *came(1.05, recipient="left@example.com")[1:],
+        line(1.3, "courierd", HERE.format("ID2")),
+        line(1.5, "courierd", HERE.format("ID3")),
+        line(1.55, "courier-forward", said),
+        line(1.6, "courier-forward", said),
+        *delivered(1.7, recipient="frank@example.com"),
+        *delivered(1.7, recipient="left@example.com"),
+        *tried(2, "250 Ok", "success", "ID2", "frank@example.org", SRS),
+        *tried(2, "250 Ok", "success", "ID3", "frank@example.org", SRS),
+    ]
+    rows = traced(told, id=number(1))["messages"][0]["recipients"]
+    assert sorted(row["became"] for row in rows) == [[short(2)], [short(3)]]
+
+
+def test_what_comes_much_later_is_no_copy():
+    told = [
+        one for one in twice() if short(2) not in one.text and short(3) not in one.text and short(4) not in one.text
+    ]
+    late = [line(9, "courierd", HERE.format("ID5")), *tried(9.1, "250 Ok", "success", "ID5", "frank@example.org", SRS)]
+    book = Book()
+    book.add(event for one in [*told, *late] if (event := read(one)))
+    book.settle()
+    assert book.letters[short(1)].recipients["frank@example.com"].became == []
+    assert not book.letters[short(5)].came_of
 
 
 def test_what_another_message_became_is_not_its_own():
