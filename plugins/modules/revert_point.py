@@ -167,10 +167,13 @@ def restored(module: AnsibleModule, keep: Keep) -> dict[str, Any]:
         module.fail_json(msg=f"nothing is kept in {module.params['directory']}, so there is nothing to go back to")
     before, units = keep.read(name)
     changes = keep.changes(name)
-    answer = {"changed": bool(changes), "name": name, "paths": changes.paths, "restarted": [], "stopped": []}
+    # Those of an attempt before that brought back all files, and not the daemons.
+    idle = down(module, units["ran"])
+    changed = bool(changes or idle)
+    answer = {"changed": changed, "name": name, "paths": changes.paths, "restarted": [], "stopped": []}
     if not has_courier(before):
         module.fail_json(msg=f"there was no Courier yet when {name} was kept, so there is nothing to go back to")
-    if not module.check_mode and changes:
+    if changed and not module.check_mode:
         keep.restore(name)
         answer |= restart(module, units["ran"], units["watched"])
     return answer
@@ -217,14 +220,19 @@ def restart(module: AnsibleModule, ran: list[str], watched: list[str]) -> dict[s
     while True:
         module.run_command(["systemctl", "start", "--", *ran])
         time.sleep(_SETTLE)
-        states = module.run_command(["systemctl", "is-active", "--", *ran])[1].split("\n")
-        down = [name for name, state in zip(ran, states, strict=False) if state != "active"]
-        if not down:
+        idle = down(module, ran)
+        if not idle:
             return {"restarted": ran, "stopped": others}
         if time.monotonic() > deadline:
             raise RevertError(
-                f"the old configuration is back, and these do not run with it: {', '.join(down)}; journalctl -u has why"
+                f"the old configuration is back, and these do not run with it: {', '.join(idle)}; journalctl -u has why"
             )
+
+
+def down(module: AnsibleModule, names: list[str]) -> list[str]:
+    """Those of the units that do not run."""
+    states = module.run_command(["systemctl", "is-active", "--", *names])[1].split("\n") if names else []
+    return [name for name, state in zip(names, states, strict=False) if state != "active"]
 
 
 def systemctl(module: AnsibleModule, *arguments: str) -> str:

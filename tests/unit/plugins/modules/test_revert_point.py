@@ -96,6 +96,15 @@ def test_what_does_not_run_with_it_is_said(ask, host, tmp_path):
     assert (host / "etc/courier/me").read_text() == "old\n"
 
 
+def test_what_did_not_run_after_an_attempt_before_is_tried_again(ask, host, tmp_path):
+    ask("kept")
+    (tmp_path / "state").write_text("failed\n")
+    assert ask("restored", check=True)["changed"]
+    assert ask("restored")["failed"]
+    (tmp_path / "state").write_text("active\n")
+    assert not ask("restored")["changed"]
+
+
 def test_a_host_without_courier_has_nothing_to_go_back_to(ask, host):
     (host / "etc/courier/me").unlink()
     ask("kept")
