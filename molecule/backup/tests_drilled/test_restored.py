@@ -69,3 +69,24 @@ def test_the_drill_is_not_for_a_host_that_serves(play):
     results = play("courier.mail.restore_drill", "-e", '{"backup_serving": ["drill.example.com"]}')
     assert [one for one in results if "must be in drill only" in one.message]
     assert not [one for one in results if one.outcome == "changed"]
+
+
+def test_a_host_whose_mail_may_be_put_aside_is_restored(site, play):
+    """Last: it takes the host back to its last backup."""
+    before = set(site.check_output(MESSAGES).splitlines())
+    waiting = site.check_output("mailq -batch | grep -c @dead.test")
+    results = play("courier.mail.restore", "--limit", site.name, "-e", f"backup_restore_over={site.name}")
+    assert not [one.message for one in results if one.outcome in ("failed", "unreachable")]
+    after = {
+        path for path in site.check_output(MESSAGES).splitlines() if not path.startswith("./.courier-mail-before/")
+    }
+    aside = site.check_output(
+        "cd /srv/vmail/.courier-mail-before/* && find . -path '*/cur/*' -o -path '*/new/*' | sort"
+    )
+    assert before <= set(aside.splitlines())
+    assert len(after) > 3
+    # What Courier has still, it does not get a second time.
+    assert site.check_output("mailq -batch | grep -c @dead.test") == waiting
+    assert site.check_output("systemctl is-active courier courier-mta courier-imap-ssl") == "active\nactive\nactive"
+    assert site.is_open(25)
+    site.check_output("systemctl start courier-mail-backup")
