@@ -125,7 +125,7 @@ def test_a_full_disk_is_told_before_anything_is_written(site, failing, eventuall
     finally:
         site.check_output(f"umount {place}")
     # The contact hears of it.
-    assert eventually(lambda: site.inbox(site.accounts["alice"], "has no backup of today"))
+    assert eventually(lambda: site.inbox(site.accounts["alice"], '"has no backup of today"'))
 
 
 def test_a_damaged_repository_is_told(site, world):

@@ -98,7 +98,7 @@ class Restic:
         """Run it to its end. Raises ResticError for any code but 0 and those that are good as well."""
         try:
             done = subprocess.run(  # noqa: S603
-                self.command(*arguments),
+                self.command("--quiet", *arguments),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -116,7 +116,7 @@ class Restic:
     def lines(self, *arguments: str) -> Iterator[dict[str, Any]]:
         """The objects that it prints, one a line, while it prints them."""
         with subprocess.Popen(  # noqa: S603
-            self.command(*arguments),
+            self.command("--quiet", *arguments),
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -133,7 +133,7 @@ class Restic:
             raise self._refusal(process.returncode, said)
 
     def command(self, *arguments: str) -> list[str]:
-        return [self._program, "--quiet", *self._options, *arguments]
+        return [self._program, *self._options, *arguments]
 
     def exists(self) -> bool:
         """Whether there is a repository, which the password opens."""
