@@ -26,3 +26,4 @@ if [[ $running != "$wanted" || ! -e $ready ]]; then
 fi
 play playbooks/site.yml
 python molecule/shared/demo.py
+play playbooks/verify.yml

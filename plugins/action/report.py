@@ -18,10 +18,26 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ..modules.report import SPEC
 from ..plugin_utils._report._document import document
 from ..plugin_utils._report._needs import Limits
 from ..plugin_utils._report._page import page
+
+HOST: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "site": {"type": "str", "default": ""},
+    "kind": {"type": "str", "default": ""},
+    "domains": {"type": "list", "elements": "str", "default": []},
+    "report": {"type": "dict"},
+    "troubles": {"type": "dict"},
+    "seconds": {"type": "dict"},
+    "mailboxes": {"type": "list", "elements": "dict"},
+}
+SPEC: dict[str, Any] = {
+    "hosts": {"type": "list", "elements": "dict", "required": True, "options": HOST},
+    "directory": {"type": "path", "default": "."},
+    "days": {"type": "int", "default": 7},
+    "limits": {"type": "dict", "default": {}},
+}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 

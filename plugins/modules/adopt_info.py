@@ -80,6 +80,10 @@ host:
       description: Units that start with the host.
       type: list
       elements: str
+    filters:
+      description: Filters that courierfilter starts.
+      type: list
+      elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -41,6 +41,10 @@ options:
         description: The address whose mailbox gets the letter, or the report about it.
         type: str
         default: ""
+      passes_to:
+        description: The address elsewhere to which the recipient's mail goes on, where the letter is to prove that.
+        type: str
+        default: ""
       host:
         description: The host to send it to by SMTP. Without one it is handed to this host's own C(sendmail).
         type: str
@@ -176,6 +180,7 @@ LETTER = {
     "recipient": {"type": "str", "required": True},
     "proof": {"type": "str", "choices": ["mailbox", "outside", "report"], "default": "mailbox"},
     "mailbox": {"type": "str", "default": ""},
+    "passes_to": {"type": "str", "default": "", "no_log": False},
     "host": {"type": "str", "default": ""},
     "port": {"type": "int", "default": 25},
     "tls": {"type": "str", "choices": ["none", "starttls", "implicit"], "default": "starttls"},
@@ -193,7 +198,7 @@ SPEC = {
     "timeout": {"type": "int", "default": 20},
 }
 KNOCK = 5.0  # seconds
-TOLD = ("direction", "sender", "recipient", "proof", "mailbox", "host", "port", "skipped")
+TOLD = ("direction", "sender", "recipient", "proof", "mailbox", "passes_to", "host", "port", "skipped")
 
 
 class RefusedError(Exception):

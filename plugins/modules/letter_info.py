@@ -151,11 +151,12 @@ read:
 
 import imaplib
 import time
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.journal import IDENTIFIERS, read, sent_by
+from ..module_utils._courier.journal import IDENTIFIERS, Delivery, read, sent_by
 from ..module_utils._letters import find, mailboxes, refuse_another
 from ..module_utils._pem import PemError
 from ..module_utils._probe import context
@@ -193,7 +194,8 @@ def main() -> None:
     while True:
         deliveries = read(journal(module))
         names = {letter["id"] or sent_by(deliveries, *moment(letter)): letter["mark"] for letter in own}
-        wanted = {*filter(None, names), *module.params["ids"]}
+        passed = passed_on(own, deliveries, names)
+        wanted = {*filter(None, names), *passed, *module.params["ids"]}
         ours = [delivery for delivery in deliveries if delivery.id in wanted]
         found = [one for mailbox in asked for one in find(mailbox, marks, module.params["since"])]
         known = {delivery.id for delivery in ours}
@@ -201,6 +203,7 @@ def main() -> None:
             "" not in names
             and wanted <= known
             and all(delivery.settled for delivery in ours)
+            and {letter["mark"] for letter in own if letter.get("passes_to")} <= set(passed.values())
             and awaited <= {(one.mark, one.report) for one in found}
         ) or time.monotonic() > deadline:
             break
@@ -208,7 +211,8 @@ def main() -> None:
 
     result: dict[str, Any] = {
         "deliveries": [
-            delivery._asdict() | {"next_id": delivery.next_id, "mark": names.get(delivery.id, "")} for delivery in ours
+            delivery._asdict() | {"next_id": delivery.next_id, "mark": (names | passed).get(delivery.id, "")}
+            for delivery in ours
         ],
         "found": [one._asdict() for one in found],
         "mailboxes": sorted(here),
@@ -221,6 +225,24 @@ def main() -> None:
         ]
         result["read"] = {"user": module.params["imap"]["user"]} | look(inbox, **module.params["imap"])
     module.exit_json(changed=False, **result)
+
+
+def passed_on(
+    letters: Iterable[dict[str, Any]], deliveries: Iterable[Delivery], known: Collection[str]
+) -> dict[str, str]:
+    """The messages that letters became on their way to somebody elsewhere, by id, and the marks of those letters.
+
+    The forwarding service hands in a message of its own, of which the journal has no mark: only who gets it, and when.
+    """
+    return {
+        delivery.id: letter["mark"]
+        for letter in letters
+        if letter.get("passes_to")
+        for delivery in deliveries
+        if delivery.recipient.lower() == letter["passes_to"].lower()
+        and delivery.moment >= int(letter["began"])
+        and delivery.id not in known
+    }
 
 
 def journal(module: AnsibleModule) -> list[str]:

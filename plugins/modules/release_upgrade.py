@@ -525,18 +525,18 @@ class Upgrade:
         """Run what may not be cut off when the connection is: in a session of its own, whose words go to a file."""
         log = self.directory / f"{name}.log"
         with log.open("ab") as stream:
-            process = subprocess.Popen(  # noqa: S603
+            done = subprocess.run(  # noqa: S603
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env=os.environ | ENVIRONMENT,
                 start_new_session=True,
+                check=False,
             )
-            code = process.wait()
-        if code != 0:
+        if done.returncode != 0:
             said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
-            raise Stopped(f"{command[0]} ended with {code}, and {log} has all of it: {' '.join(said)}")
+            raise Stopped(f"{command[0]} ended with {done.returncode}, and {log} has all of it: {' '.join(said)}")
 
 
 def _sources() -> Iterator[Path]:

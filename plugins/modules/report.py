@@ -67,6 +67,9 @@ options:
     type: dict
     default: {}
 attributes:
+  action:
+    support: full
+    description: Runs on the controller.
   check_mode:
     support: full
     description: Says which files it would write.
@@ -103,22 +106,3 @@ table:
   type: list
   elements: str
 """
-
-from typing import Any
-
-HOST: dict[str, Any] = {
-    "name": {"type": "str", "required": True},
-    "site": {"type": "str", "default": ""},
-    "kind": {"type": "str", "default": ""},
-    "domains": {"type": "list", "elements": "str", "default": []},
-    "report": {"type": "dict"},
-    "troubles": {"type": "dict"},
-    "seconds": {"type": "dict"},
-    "mailboxes": {"type": "list", "elements": "dict"},
-}
-SPEC: dict[str, Any] = {
-    "hosts": {"type": "list", "elements": "dict", "required": True, "options": HOST},
-    "directory": {"type": "path", "default": "."},
-    "days": {"type": "int", "default": 7},
-    "limits": {"type": "dict", "default": {}},
-}

@@ -130,9 +130,22 @@ def main() -> None:
         wanted = plan(module.params)
     except ValueError as error:
         module.fail_json(msg=str(error))
+    for warning in unheard(module.params["parts"]):
+        module.warn(warning)
     files = [*wanted, *_left(wanted)]
     places = ensure_places(module, _places_of(module.params))
     module.exit_json(**together(places, ensure(module, files)))
+
+
+def unheard(parts: dict[str, Any]) -> list[str]:
+    """Alarms that nobody would hear."""
+    alarm = parts.get("alarm")
+    if alarm is None or alarm.get("mail") or alarm.get("webhooks"):
+        return []
+    return [
+        "nobody hears of what is bad on this host, which is in the journal only; write mail_contact or "
+        "mail_alarm_webhooks, or monitoring_contact on a host without mail"
+    ]
 
 
 def _places_of(params: dict[str, Any]) -> list[Directory | Link]:

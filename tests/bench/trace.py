@@ -20,11 +20,11 @@ from tests.bench.bed import Figure, inside
 
 LINES = 1_000_000
 ROUNDS = 3
-SECONDS = 3.0
+AIM = "≤ 3 s"
 T = 1795595675
 MAKER = "/lib/systemd/systemd-journal-remote"
 DIRECTORY = "/srv/bench-journal"
-NUMBER = 50_000  # of the message that is looked for, which is in the middle
+NUMBER = 50_001  # of the message that is looked for, which is in the middle and was let in
 
 
 def number(message: int) -> str:
@@ -128,12 +128,9 @@ def measured(run: Callable[..., object], mailtrace: Sequence[str], directory: st
             ours.append(_seconds(run, [*mailtrace, f"--directory={directory}", *asked]))
             theirs.append(_seconds(run, ["sh", "-c", grep]))
         mine, other = statistics.median(ours), statistics.median(theirs)
-        figures.append(
-            Figure(
-                f"mailtrace, {LINES:,} lines, {what}", f"{mine:.2f} s", f"journalctl and grep {other:.1f} s",
-                f"{mine / other:.2f}", f"≤ {SECONDS:.0f} s",
-            )
-        )  # fmt: skip
+        compared = f"journalctl and grep {other:.1f} s"
+        row = (f"mailtrace, {LINES:,} lines, {what}", f"{mine:.2f} s", compared, f"{mine / other:.2f}", AIM)
+        figures.append(Figure(*row))
     return figures
 
 

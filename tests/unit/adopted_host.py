@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from plugins.module_utils._adopt import _host
-from plugins.module_utils._adopt._packaged import PACKAGED
+from plugins.module_utils._adopt._packaged import BASELINE, PACKAGED
 
 _SCENARIO = Path(__file__).parents[2] / "molecule/adopt"
 _PASSWD = """\
@@ -33,6 +33,8 @@ def lay(root: Path) -> Path:
     for name, settings in PACKAGED.items():
         if not name.startswith("pop3d"):
             lines = "".join(f'##NAME: {key}:0\n\n{key}="{values[0]}"\n' for key, values in settings.items())
+            # What the package names, and leaves to Courier.
+            lines += "".join(f"##NAME: {key}:0\n\n#{key}=\n" for key in BASELINE[name] if key not in settings)
             added = _SCENARIO / "append/etc/courier" / name
             (courier / name).write_text(lines + (added.read_text() if added.exists() else ""))
     for name, text in (
@@ -45,7 +47,8 @@ def lay(root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     for home in ("var/mail/example.com/alice", "var/mail/example.com/bob", "home/dave"):
-        (root / home / "Maildir/cur").mkdir(parents=True)
+        for part in ("cur", "new", "tmp"):
+            (root / home / "Maildir" / part).mkdir(parents=True)
     wants = root / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True)
     for unit in UNITS:

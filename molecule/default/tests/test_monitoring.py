@@ -166,8 +166,8 @@ BROKEN = {
         None,
     ),
     "a mailbox elsewhere that nobody reaches": (
-        "mkdir -p /var/lib/fetchmail/bed && touch -d '1 day ago' /var/lib/fetchmail/bed/reached",
-        "rm -r /var/lib/fetchmail/bed",
+        "echo '{}' >/etc/fetchmail/bed.json && touch -d '1 day ago' /etc/fetchmail/bed.json",
+        "rm /etc/fetchmail/bed.json",
         "host: mailbox elsewhere bed",
         None,
     ),

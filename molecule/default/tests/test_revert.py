@@ -16,12 +16,12 @@ from tests.playbook import play
 HUB, SATELLITE = "mx1.example.com", "sat1.example.com"
 KEPT = "/var/backups/courier-mail-revert"
 # Nobody answers there: the route is valid, and leads nowhere.
-NOWHERE = [{"domain": "example.net", "relay": "192.0.2.250"}]
+NOWHERE = [{"domain": "example.net", "relay": "[192.0.2.250]"}]
 
 
 def run(playbook: str, *arguments: str, limit: str = f"{HUB},{SATELLITE}", **variables):
     sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
-    given = json.dumps({"mail_revert_on_failure": True, "verify_timeout": 8} | variables)
+    given = json.dumps({"mail_revert_on_failure": True, "verify_timeout": 12} | variables)
     done, record = play(*sources, "--limit", limit, *arguments, "-e", given, playbook, ANSIBLE_FORKS="10")
     print(done.stdout, done.stderr)
     return done, record

@@ -87,6 +87,14 @@ class Addresses:
             return {name}
         return {end for target in one.targets for end in self.ends(target, seen | {name})}
 
+    def followed(self, name: str) -> str:
+        """Where mail for a name is when it goes to several, or to somebody who is no alias."""
+        seen = set[str]()
+        while name in self.found and len(self.found[name].targets) == 1 and name not in seen:
+            seen.add(name)
+            name = self.found[name].targets[0]
+        return name
+
     def is_swallowed(self, target: str) -> bool:
         path, lines = self.files.get(target, ("", None))
         return bool(path and lines == []) or bool(_SWALLOWS.match(target))
@@ -110,14 +118,22 @@ def take_addresses(host: Host, names: Names, people: Sequence[str], adopted: Ado
 
 
 def _contact(found: Addresses, people: Sequence[str], adopted: Adopted) -> str:
+    """Who gets the mail of postmaster, or of root: one address, which may be an alias to several."""
+    source = _SYSTEM
     for name in ("postmaster", "root"):
-        ends = found.ends(name)
-        if name in found.found and len(ends) == 1 and "@" in min(ends) and not min(ends).startswith("|"):
-            contact = min(ends)
-            adopted.set("mail_contact", contact, found.found[name].source)
-            return contact
+        if name not in found.found:
+            continue
+        source = found.found[name].source
+        last = found.followed(name)
+        several = sorted(end for end in found.ends(name) if _is_address(end))
+        if not _is_address(last) and several:
+            what = f"{name} goes to {', '.join(several)}; {several[0]} is taken for mail_contact"
+            adopted.note("guess", source, what, "write another, or the name of an alias to all of them")
+            last = several[0]
+        if _is_address(last):
+            adopted.set("mail_contact", last, source)
+            return last
     if people:
-        source = found.found["postmaster"].source if "postmaster" in found.found else _SYSTEM
         adopted.note(
             "guess",
             source,
@@ -126,6 +142,10 @@ def _contact(found: Addresses, people: Sequence[str], adopted: Adopted) -> str:
         )
         adopted.variables["mail_contact"] = min(people)
     return str(adopted.variables.get("mail_contact", ""))
+
+
+def _is_address(text: str) -> bool:
+    return "@" in text[1:] and not text.startswith(("|", "/", ":"))
 
 
 def _take_special(found: Addresses, one: Found, contact: str, adopted: Adopted) -> bool:
@@ -141,7 +161,7 @@ def _take_special(found: Addresses, one: Found, contact: str, adopted: Adopted) 
     if one.name == LOCAL_CATCH_ALL:
         return False
     # One that leads to itself alone is as none.
-    if one.name in found.files or (covered and ends == {contact}) or one.targets == (one.name,):
+    if one.name in found.files or (covered and ends == found.ends(contact)) or one.targets == (one.name,):
         return True
     if ends and all(found.is_swallowed(end) for end in ends) and domain:
         adopted.add("mail_sinks", one.name, one.source)
@@ -237,7 +257,7 @@ def _explain(found: Addresses, names: Names, contact: str, adopted: Adopted) -> 
     domains = names.ours
     why = f"the names that every mail server has go to the contact, {contact}"
     covered = [*SYSTEM_USERS, *(f"{name}@{domain}" for domain in domains for name in ROLE_NAMES)]
-    same = [name for name in covered if name not in found.found or found.ends(name) <= {contact}]
+    same = [name for name in covered if name not in found.found or found.ends(name) <= found.ends(contact)]
     adopted.explain(_SYSTEM, why, *same)
     adopted.explain_all(f"{COURIER}/aliasdir/.courier-*", "what aliases lead to that only a file can do")
     # Names that a file of aliasdir has are found without an alias.

@@ -12,7 +12,7 @@ from . import _inventory
 from ._addresses import take_addresses
 from ._explained import explain_the_rest
 from ._host import COURIER, Host
-from ._names import Names, take_mail_domains, take_names, take_values
+from ._names import Names, name_the_rest, take_mail_domains, take_names, take_values
 from ._people import people, take_people
 from ._plan import KINDS, Adopted, Explained, Note, plain
 from ._policy import take_policy
@@ -69,6 +69,7 @@ def adopt(host: Host) -> Adopted:
     take_settings(host, held, adopted)
     take_services(host, names, held, adopted)
     explain_the_rest(host, adopted)
+    name_the_rest(host, adopted)
     _see_a_satellite(addresses, adopted)
     return adopted
 

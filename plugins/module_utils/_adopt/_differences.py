@@ -9,6 +9,7 @@ the host said before, as adopt() found it, and what ours would say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -22,6 +23,11 @@ from ._roads import action_of, said_of
 
 # Names in our aliases that lead to a file in aliasdir. Where that leads is in the file.
 _DETOURS = tuple(prefix.removeprefix(".courier-") for prefix in ALIASDIR_PREFIXES)
+
+
+# What a run shows of a file of which only these differ, and what the difference is called here.
+_ATTRIBUTES = re.compile(r"owner \S+, group \S+, mode [0-7]{4}\n")
+ATTRIBUTES = "owner and mode"
 
 
 class Difference(NamedTuple):
@@ -44,10 +50,16 @@ def judge(
     """
     found: dict[tuple[str, str], Difference] = {}
     for record in records:
+        # Of a role that is new as a whole, whatever it shows is explained.
+        task = _why(explained, f"task {record.get('task')}", "*")
         for path, item, detail in _items(record, before):
-            why = next((one.why for one in explained if _fits(one, path, item)), "")
+            why = _why(explained, path, item) or task
             found.setdefault((path, item), Difference(path, item, why, detail))
     return list(found.values())
+
+
+def _why(explained: Sequence[Explained], path: str, item: str) -> str:
+    return next((one.why for one in explained if _fits(one, path, item)), "")
 
 
 def _fits(one: Explained, path: str, item: str) -> bool:
@@ -76,6 +88,9 @@ def _compared(
     path: str, before: str, after: str, said: Mapping[str, Mapping[str, str]]
 ) -> Iterator[tuple[str, str, str]]:
     """What is different in a file: the name of it, what it was, and what it becomes."""
+    if not before and _ATTRIBUTES.fullmatch(after):
+        yield ATTRIBUTES, "others", after.strip()
+        return
     name = path.removeprefix(f"{COURIER}/")
     if name in PACKAGED:
         yield from _changed(settings.read(before), settings.read(after))

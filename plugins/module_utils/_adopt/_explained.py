@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ._differences import ATTRIBUTES
 from ._host import COURIER, Host
 from ._plan import Adopted
 
@@ -57,6 +58,7 @@ TASKS = {
     "dkim": ("*",),
     "fail2ban": ("*",),
     "fetchmail": ("*",),
+    "monitoring": ("*",),
     "pythonfilter": ("*",),
     "rbldnsd": ("*",),
     "spamassassin": ("*",),
@@ -73,6 +75,7 @@ def explain_the_rest(host: Host, adopted: Adopted) -> None:
     """What is to be expected of any host."""
     for path, why in _BROUGHT:
         adopted.explain_all(path, why)
+    adopted.explain(f"{COURIER}/*", "Courier's files are root's, and for the group courier", ATTRIBUTES)
     for role, tasks in TASKS.items():
         for task in tasks:
             adopted.explain_all(f"task {role}: {task}", _WHY.get(role, f"the role {role}"))

@@ -31,8 +31,9 @@ _OTHERS = (
 _LARGEST = 1 << 22  # bytes of one file; a userdb of ten thousand accounts has two million
 _COMPILED = (".dat", ".lock", ".dpkg-dist", ".dpkg-old", ".dpkg-new", ".ucf-dist", "~")
 # Keys are read only where a certificate is looked for.
-_KEPT = re.compile(r"/(?:dhparams\.pem|[^/]*\.rand|[^/]*\.cnf|filters/privs/.*|filters/keys/.*)\Z")
+_KEPT = re.compile(r"/(?:dhparams\.pem|[^/]*\.rand|[^/]*\.cnf|filters/(?:privs|keys|active)/.*)\Z")
 _LEAST_UID = 1000
+_SETS = ("pristine", "directories", "packaged_certificates", "enabled", "filters")
 _PACKAGED_CERTIFICATES = tuple(f"{COURIER}/{name}.pem" for name in ("esmtpd", "imapd", "pop3d"))
 _OF_NOBODY = "Automatically-generated"  # in the subject of what the packages make
 
@@ -69,6 +70,7 @@ class Host(NamedTuple):
     directories: frozenset[str] = frozenset()  # below /etc/courier
     packaged_certificates: frozenset[str] = frozenset()  # that Debian's packages made, for localhost
     enabled: frozenset[str] = frozenset()  # units that start with the host; empty where nobody knows
+    filters: frozenset[str] = frozenset()  # that courierfilter starts
 
     def text(self, name: str) -> str | None:
         """The text of a file of Courier's, by its name there."""
@@ -113,19 +115,18 @@ def read(name: str, root: str = "") -> Host:
         frozenset(directories),
         frozenset(path for path in _PACKAGED_CERTIFICATES if _OF_NOBODY in _subject(f"{root}{path}")),
         frozenset(entry.name for entry in Path(f"{root}/etc/systemd/system").glob("*.wants/*")),
+        frozenset(entry.name for entry in Path(f"{root}{COURIER}/filters/active").glob("[!.]*")),
     )
 
 
 def as_data(host: Host) -> dict[str, Any]:
     """The host as JSON can have it."""
-    return host._asdict() | {
-        name: sorted(getattr(host, name)) for name in ("pristine", "directories", "packaged_certificates", "enabled")
-    }
+    return host._asdict() | {name: sorted(getattr(host, name)) for name in _SETS}
 
 
 def from_data(data: Mapping[str, Any]) -> Host:
     """The host that as_data was given."""
-    sets = {name: frozenset(data[name]) for name in ("pristine", "directories", "packaged_certificates", "enabled")}
+    sets = {name: frozenset(data[name]) for name in _SETS}
     others = {
         "users": {name: User(*one) for name, one in data["users"].items()},
         "mailboxes": {path: Mailbox(*one) for path, one in data["mailboxes"].items()},
@@ -155,12 +156,18 @@ def _files(root: str) -> tuple[dict[str, str], dict[str, str], set[str]]:
 def _read_file(root: str, path: str, files: dict[str, str], unread: dict[str, str]) -> None:
     try:
         seen = os.stat(f"{root}{path}")
-        if not stat.S_ISREG(seen.st_mode):
+        if path.endswith(".private"):
+            unread[path] = "it is a key"
+        elif not stat.S_ISREG(seen.st_mode):
             unread[path] = "it is no file"
         elif seen.st_size > _LARGEST:
             unread[path] = f"it has {seen.st_size} bytes"
         else:
-            files[path] = _text(Path(f"{root}{path}").read_bytes())
+            content = Path(f"{root}{path}").read_bytes()
+            if b"\0" in content:
+                unread[path] = "it is no text"
+            else:
+                files[path] = _text(content)
     except OSError as error:
         unread[path] = f"it cannot be opened ({error.strerror})"
 

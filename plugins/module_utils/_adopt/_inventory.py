@@ -29,6 +29,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "policy": ("mail_policy", "mail_spf"),
     "services": (
         *("mail_filters", "mail_signer", "clamav_running", "spamassassin_running", "fail2ban_running", "mail_srs"),
+        *("mail_monitoring",),
         *("certificates_source", "certificates_chain", "certificates_key"),
     ),
     "settings": (),

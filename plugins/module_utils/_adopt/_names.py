@@ -10,6 +10,7 @@ import re
 from .._courier import domains, values
 from .._courier.domains import Lists, normalise
 from ._host import COURIER, Host
+from ._packaged import PACKAGED
 from ._plan import Adopted, line_of, place
 
 # What the roles say by themselves, as far as it is not Courier's own.
@@ -20,6 +21,8 @@ _OURS = {
 # Those that other variables say.
 _ELSEWHERE = ("me", "defaultdomain", "bofh", "locallowercase")
 _REPLACED = {
+    "module.esmtp": "as many deliveries at a time as the package has",
+    "module.local": "as many deliveries at a time as the package has",
     "dsnfrom": "delivery reports come from mailer-daemon@ the host",
     "sizelimit": "25 MiB, which most of the world takes",
     "enablefiltering": "what programs of the host send is filtered, too",
@@ -28,14 +31,27 @@ _REPLACED = {
 }
 _WHOLE = re.compile(r"^@([^\s:#]+)[ \t]*:", re.MULTILINE)
 _TEXTS = re.compile(r"dsn[a-z]+\.txt")
-# Courier's files that the collection neither reads nor writes.
+# What else is read of /etc/courier; directories have a slash.
+_READ = (
+    *(
+        "locals",
+        "hosteddomains",
+        "hosteddomains/",
+        "esmtpacceptmailfor",
+        "esmtpacceptmailfor.dir/",
+        "userdb",
+        "userdb/",
+    ),
+    *("aliases", "aliases/", "aliasdir/", "esmtproutes", "esmtpauthclient", "smtpaccess", "smtpaccess/"),
+)
+# Courier's files that the collection neither reads nor writes, and what they are.
 _STAYING = {
     "ipout": "the address that mail goes out from",
     "ip6out": "the address that mail goes out from over IPv6",
-    "module.fax": "the package's",
-    "module.uucp": "the package's",
-    "maildroprc": "maildrop's own rules",
-    "vacation.txt": "a text of the package",
+    "imapaccess": "who may connect to IMAP",
+    "maildroprc": "rules of maildrop",
+    "quotawarnmsg": "what people read whose mailbox is nearly full",
+    "shared/index": "folders that several people read; mail_shared_folders has its own file for them",
 }
 _SIZE = re.compile(r"\s*([0-9]+)\s*([KMG])i?B?\s*", re.IGNORECASE)
 _BYTES = {"K": 2**10, "M": 2**20, "G": 2**30}
@@ -145,10 +161,21 @@ def take_values(host: Host, adopted: Adopted) -> None:
             _take_text(host, adopted, name)
         elif text is not None and name not in _ELSEWHERE and path not in host.pristine:
             _take_value(adopted, name, file, text)
-    for path in sorted(host.files):
+
+
+def name_the_rest(host: Host, adopted: Adopted) -> None:
+    """The files of Courier's that nothing was taken of."""
+    for path, text in sorted(host.files.items()):
         name = path.removeprefix(f"{COURIER}/")
-        if name in _STAYING and path not in host.pristine:
-            adopted.note("stays", place(path, 1), f"{name}: {_STAYING[name]}")
+        if name == path or path in host.pristine or not text.strip() or name.endswith((".pem", ".crt", ".key")):
+            continue
+        if name in values.FILES or name in PACKAGED or name in _READ or name.startswith(_DIRECTORIES):
+            continue
+        what = _STAYING.get(name) or _STAYING.get(name.partition("/")[0]) or "nothing here reads or writes it"
+        adopted.note("stays", place(path, 1), f"{name}: {what}")
+
+
+_DIRECTORIES = tuple(name for name in _READ if name.endswith("/"))
 
 
 def _take_value(adopted: Adopted, name: str, file: values.File, text: str) -> None:
@@ -164,7 +191,8 @@ def _take_value(adopted: Adopted, name: str, file: values.File, text: str) -> No
         adopted.explain_all(path, _REPLACED[name])
         return
     try:
-        values.render(name, written)
+        if values.render(name, written) != text:
+            adopted.explain_all(path, "the same in Courier's own spelling, or what was meant")
     except values.ValuesError as error:
         adopted.note("left", place(path, 1), str(error), f"write courier_mta_files.{name}, or let Courier's default be")
         adopted.explain_all(path, "what was there has no sense to Courier")

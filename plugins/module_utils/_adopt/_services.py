@@ -14,7 +14,7 @@ from .._courier.fetchmailrc import FetchError
 from .._filters._catalogue import FILTERS, PACKAGED
 from ._host import COURIER, Host
 from ._names import Names, setting_line
-from ._plan import Adopted, commented_lines, place
+from ._plan import Adopted, commented_lines, place, plain
 from ._settings import Settings
 
 # pythonfilter's own modules and those that people wrote for it, and ours that do the same.
@@ -43,6 +43,7 @@ def take_services(host: Host, names: Names, held: Settings, adopted: Adopted) ->
     _take_certificate(host, held, adopted)
     _take_fetchmail(host, names, adopted)
     _take_bans(host, adopted)
+    adopted.variables["mail_monitoring"] = False
 
 
 def _take_filters(host: Host, adopted: Adopted) -> None:
@@ -79,6 +80,13 @@ def _take_filters(host: Host, adopted: Adopted) -> None:
     else:
         adopted.variables["mail_signer"] = "filters" if "dkim_sign" in order else ""
     adopted.variables["mail_filters"] = order
+    for name in sorted(host.filters - {"zdkimfilter", "000-zdkimfilter"}):
+        if "pythonfilter" in name:
+            todo = f"just before the host is taken over: filterctl stop {name}"
+            adopted.note("move", f"{COURIER}/filters/active/{name}", "courierfilter would start it beside ours", todo)
+        else:
+            what = f"{name} goes on looking at mail, before or after ours"
+            adopted.note("stays", f"{COURIER}/filters/active/{name}", what, f"filterctl stop {name} ends that")
     for sock in ("/etc/pythonfilter.conf", "/etc/pythonfilter-modules.conf", "/etc/pythonfilter*"):
         adopted.explain_all(sock, "the order and the settings of the filters are in the inventory")
 
@@ -152,9 +160,12 @@ def _take_fetchmail(host: Host, names: Names, adopted: Adopted) -> None:
         found.append((one._replace(to=to), source))
         if rest:
             adopted.note("left", source, f"{one.label}: {', '.join(rest)}", "mail_remote_mailboxes has no such words")
+    known = plain(adopted.variables)
+    recipients = [entry["address"] for entry in known.get("mail_accounts", [])]
+    recipients += [entry["name"] for kind in ("mail_aliases", "mail_forwards") for entry in known.get(kind, [])]
     for one, source in found:
         try:
-            fetchmailrc.check([one], [one.to])
+            fetchmailrc.check([one], recipients)
         except FetchError as error:
             adopted.note("left", source, str(error))
             continue

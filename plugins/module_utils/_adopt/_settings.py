@@ -87,6 +87,10 @@ def _keep(host: Host, held: Settings, adopted: Adopted, name: str, key: str) -> 
     if key in ("MAXDAEMONS", "MAXPERIP") and name == "imapd":
         adopted.set(_OWN[key], int(value) if value.isdigit() else None, source)
         return
+    if key == "DEBUG_LOGIN":
+        adopted.note("guess", source, f"{key}={value} writes what people log in with into the journal; 0 is taken")
+        adopted.explain(f"{COURIER}/{name}", "logins are not written into the journal", key)
+        value = "0"
     try:
         settings.lines({key: value})
     except SettingsError as error:

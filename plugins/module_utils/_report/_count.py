@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._watch._trace_journal import Line
-from .._watch._trace_lines import Judged, Named, New, Refused, Said, decoded, read
+from .._watch._trace_lines import Judged, Named, New, Refused, Said, Started, decoded, read
 
 # Where mail comes from, and where it goes.
 INCOMING = ("foreign", "authenticated", "satellites", "fetched", "local")
@@ -26,10 +26,11 @@ RESULTS = ("delivered", "deferred", "failed")
 LATENCIES = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 
 _FETCHED = ipaddress.ip_network("127.25.0.0/16")  # the program beside fetchmail calls from there
-_BY = {"courierlocal": "mailboxes", "courieresmtp": "elsewhere", "courierdsn": "reports"}
+_BY = {"courierlocal": "mailboxes", "courieresmtp": "elsewhere"}
 _ENDED = {"success": "delivered", "deferred": "deferred", "failure": "failed"}
 # Most of the lines, which count nothing.
 _NOTHING = ("Waiting.", "started,", "CPU TIME")
+_REPORT = ",module=dsn,"  # a report about a message is made; there is no line for its success
 _TLS_FAILED = re.compile(r"(?:courieresmtpd: )?STARTTLS failed: (?:ip=\[[^\]]*\], )?(.*)")
 _LOGIN_FAILED = re.compile(r"LOGIN FAILED,")
 _TLS_VERSION = re.compile(r"(TLS|SSL)v?([1-3](?:\.[0-9])?)")
@@ -38,6 +39,7 @@ _VARIES = re.compile(r"<[^>]*>|\S*@\S*|https?://\S+|\b(?:[0-9a-fA-F]*:){2,}[0-9a
 _NAMES = re.compile(r"\b(?:[\w-]+\.)+[A-Za-z][\w-]+\b")
 _NUMBERS = re.compile(r"\b[0-9A-Fa-f]{8,}\b")
 _LONGEST = 160
+_CUT = 60
 _KEPT = 20_000  # different texts of a kind, or messages on their way
 _SHOWN = 15
 
@@ -73,7 +75,8 @@ class Tally:
         self._since, self._until, self._slots = since, until, slots
         self._width = (until - since) / slots
         self._relays = list(_networks(relays))
-        self._lines = self._first = 0
+        self._lines = 0
+        self._first: float | None = None
         self._incoming = {name: [0] * slots for name in INCOMING}
         self._refusals = [0] * slots
         self._outgoing = {name: {result: [0] * slots for result in RESULTS} for name in OUTGOING}
@@ -91,8 +94,10 @@ class Tally:
     def add(self, line: Line) -> None:
         """Count a line."""
         self._lines += 1
+        if self._first is None:
+            self._first = line.at
         text = line.text
-        if text.startswith(_NOTHING):
+        if text.startswith(_NOTHING) and _REPORT not in text:
             return
         if line.identifier.startswith(("imapd", "pop3d")):
             self._logins += bool(_LOGIN_FAILED.match(text))
@@ -107,6 +112,8 @@ class Tally:
             self._note(event)
         elif isinstance(event, Refused):
             self._refuse(event)
+        elif isinstance(event, Started) and event.module == "dsn":
+            self._outgoing["reports"]["delivered"][self._slot(event.at)] += 1
         elif isinstance(event, Judged):
             self._judge(event.entry)
         elif isinstance(event, Named):
@@ -118,6 +125,7 @@ class Tally:
         """What was counted."""
         return {
             "lines": self._lines,
+            "first": self._first,
             "since": self._since,
             "until": self._until,
             "width": self._width,
@@ -235,7 +243,8 @@ def _general(text: str) -> str:
     """A reply without what differs from one client to the next, so that it can be counted."""
     for varies in (_VARIES, _NAMES, _NUMBERS):
         text = varies.sub("…", text)
-    return text[:_LONGEST].strip()
+    # Courier cuts what is long, and how long it is depends on the address in it.
+    return f"{text[:_CUT].rstrip()}…" if text.endswith("...") else text[:_LONGEST].strip()
 
 
 def _class(seconds: float) -> int:

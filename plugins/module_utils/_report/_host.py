@@ -138,7 +138,8 @@ def filters(directory: str = FILTERS) -> list[dict[str, Any]] | None:
 def certificates(paths: Iterable[str], describe: Callable[[str], tuple[list[str], float]]) -> list[dict[str, Any]]:
     """How long the certificates of some files last."""
     found = []
-    for path in sorted({one for pattern in paths for one in (glob.glob(pattern) or [pattern])}):
+    # A pattern may lead to nothing; a file is wanted.
+    for path in sorted({one for each in paths for one in (glob.glob(each) if glob.has_magic(each) else [each])}):
         try:
             names, until = describe(path)
             found.append({"path": path, "names": names, "until": until, "said": ""})

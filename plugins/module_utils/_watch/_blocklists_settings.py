@@ -21,7 +21,7 @@ _PRIVATE = (
     *map(ipaddress.ip_network, ("192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10")),
 )
 
-List = dict[str, str | int | list[str]]
+List = dict[str, str | int | list[str]]  # pylint: disable=unsupported-binary-operation
 
 
 class Pair(NamedTuple):

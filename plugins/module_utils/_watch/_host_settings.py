@@ -19,6 +19,7 @@ UNITS = (
     "courier-forward.socket",
     "courier-imap-ssl.service",
     "courier-imap.service",
+    "courier-mail-backup.timer",
     "courier-mail-bigmail.timer",
     "courier-mail-deny.timer",
     "courier-mail-dmarc.timer",

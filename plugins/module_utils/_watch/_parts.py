@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,14 +15,16 @@ from ._places import ETC, has
 
 # Part: module of this package with findings() and samples(), which take nothing, read what the part has found out, and
 # are quick. A part is asked where it is wanted, that is, where it has settings.
-PARTS: dict[str, str] = {
-    "alarm": "alarm",
-    "blocklists": "blocklists",
-    "flow": "flow",
-    "host": "host",
-    "proofs": "proofs",
-    "reports": "reports",
-}
+PARTS: Mapping[str, str] = types.MappingProxyType(
+    {
+        "alarm": "alarm",
+        "blocklists": "blocklists",
+        "flow": "flow",
+        "host": "host",
+        "proofs": "proofs",
+        "reports": "reports",
+    }
+)
 
 
 def findings(parts: Mapping[str, str] = PARTS, directory: str = ETC) -> list[Finding]:

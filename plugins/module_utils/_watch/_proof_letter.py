@@ -165,7 +165,7 @@ def _status(parts: Sequence[Message]) -> tuple[str, str]:
     actions: list[str] = []
     said = ""
     for block in _blocks(parts):
-        if action := str(block.get("Action", "")).split("(")[0].strip().lower():
+        if action := str(block.get("Action", "")).partition("(")[0].strip().lower():
             actions.append(action)
             said = said or _clean(str(block.get("Diagnostic-Code") or block.get("Status") or action), _SAID)
     return "failed" if "failed" in actions else (actions or [""])[0], said

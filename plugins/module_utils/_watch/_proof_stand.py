@@ -135,7 +135,7 @@ def moment(at: float) -> str:
     return datetime.datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-_Stands = tuple[State, str, float | None]
+_Stands = tuple[State, str, float | None]  # pylint: disable=unsupported-binary-operation
 
 
 def _own(settings: Settings, one: Direction, sent: list[Sent], now: float, say: Say) -> _Stands:

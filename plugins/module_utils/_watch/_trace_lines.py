@@ -139,6 +139,7 @@ class Forwarded:
     text: str
 
 
+# pylint: disable-next=unsupported-binary-operation
 Event = New | Started | Said | Completed | Judged | Named | Connected | Refused | Forwarded
 
 

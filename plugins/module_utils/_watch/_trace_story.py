@@ -33,8 +33,15 @@ _TOOK = re.compile(r"delivered: (\S+)")
 _TOLD = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
 _FETCHED = "127.25."  # where the role fetchmail has its mail come from
 HERE = ("", "127.0.0.1", "::1")  # the client of what was made on this host
-# What addresses become whose mail a program gets (_filters/_names.py).
-_PROGRAMS = ("forward", "srs", "srs0", "srs1")
+# What an address of an alias directory stands for, by what its name begins with (_filters/_names.py).
+_STANDS_FOR = {
+    "forward": "handed to the forwarding service for",
+    "program": "handed to the program of",
+    "catchall": "handed on by the catch-all of",
+    "sink": "thrown away, as is all mail for",
+    "trap": "thrown away, as is all mail for",
+}
+_ESCAPED = re.compile("(?:_[0-9a-f]{2})+")
 # Courier's units that listen for mail.
 _LISTENERS = {"courier-mta": "port 25", "courier-msa": "port 587", "courier-mta-ssl": "port 465"}
 
@@ -60,6 +67,7 @@ class Recipient:
     became: list[str] = field(default_factory=list)  # ids of what the forwarding service made of it
     waits_until: float = 0.0
     local: bool = False
+    alias: bool = False  # of an alias directory
 
     @property
     def open(self) -> bool:
@@ -228,7 +236,7 @@ class Book:
             known += [one for one in _texts(letter.judged.get("to")) if one.partition("@")[0] == alias]
             name = known[0] if known else alias
         one = letter.recipient(name)
-        one.local = event.module == "local"
+        one.local, one.alias = event.module == "local", event.host.startswith("alias!")
         one.attempts.append(Attempt(event.at, "" if one.local else event.host))
 
     def _say(self, event: Said) -> None:
@@ -249,13 +257,7 @@ class Book:
 
     def _refuse(self, event: Refused) -> None:
         last = self.refusals[-1] if self.refusals else None
-        if last and (last.client, last.port, last.sender, last.recipient, last.command) == (
-            event.client,
-            event.port,
-            event.sender,
-            event.recipient,
-            event.command,
-        ) and last.reply[:3] == event.reply[:3] and last.reply[3:4] == "-":  # fmt: skip
+        if last and last.reply[3:4] == "-" and _same_reply(last, event):
             self.refusals[-1] = replace(last, reply=f"{event.reply[:3]} {last.reply[4:]} {event.reply[4:]}")
         else:
             self.refusals.append(event)
@@ -297,6 +299,11 @@ class Book:
                 ):
                     copy.came_of = letter.id
                     one.became.append(copy.id)
+
+
+def _same_reply(one: Refused, other: Refused) -> bool:
+    """Whether two lines are of one reply, but for what they say."""
+    return one.reply[:3] == other.reply[:3] and replace(one, at=0, reply="") == replace(other, at=0, reply="")
 
 
 def _reports(one: Letter, address: str, at: float) -> bool:
@@ -368,10 +375,24 @@ def _took(letter: Letter, last: Attempt) -> str:
 
 
 def _delivered(letter: Letter, one: Recipient, last: Attempt) -> str:
-    program = one.address.partition("-")[0].lower() in _PROGRAMS
-    where = "handed to the program of" if program else "delivered to the mailbox of"
     onward = f"; passed on by the forwarding service, where it became {', '.join(one.became)}" if one.became else ""
-    return f"{where} {one.address} at {_took(letter, last)}{onward}"
+    return f"{_where(one)} at {_took(letter, last)}{onward}"
+
+
+def _where(one: Recipient) -> str:
+    if one.alias:
+        kind, _hyphen, name = one.address.partition("@")[0].partition("-")
+        if kind.lower() in _STANDS_FOR:
+            return f"{_STANDS_FOR[kind.lower()]} {_ESCAPED.sub(_unescaped, name)}"
+        if kind.lower().startswith("srs"):
+            return f"handed to the forwarding service, as a report to {one.address}"
+        return f"handed on by the alias directory for {one.address}"
+    # It may keep nothing.
+    return f"{'handed over for' if one.became else 'delivered to the mailbox of'} {one.address}"
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return _text(bytes.fromhex(found[0].replace("_", "")).decode("utf-8", "replace"))
 
 
 def _passed(letter: Letter, _one: Recipient, last: Attempt) -> str:

@@ -37,7 +37,8 @@ LISTS = "/var/lib/pythonfilter/lists.json"
 DENIED = "/etc/courier/smtpaccess/filtered"
 OWN_LISTS = "/var/lib/courier-rbldnsd"
 BANS = "/var/lib/fail2ban/fail2ban.sqlite3"
-FETCHED = "/var/lib/fetchmail/*/reached"
+FETCHED = "/etc/fetchmail/*.json"
+REACHED = "/var/lib/fetchmail/{}/reached"
 BACKUP = "/var/lib/courier-mail-backup/state.json"
 UPGRADE = "/var/lib/courier-mail-upgrade/state.json"
 # Where those answer who must, what they are asked, and how the answer begins. A socket that is not there is that of a
@@ -91,7 +92,7 @@ def look(settings: Settings, now: float) -> dict[str, Any]:
         "own_lists": own_lists,
         "lists": lambda: _json(LISTS),
         "bans": lambda: bans(now),
-        "fetched": lambda: {path.split("/")[-2]: os.stat(path).st_mtime for path in glob.glob(FETCHED)},
+        "fetched": fetched,
         "backup": lambda: _json(BACKUP),
         "upgrade": upgrade,
     }
@@ -191,6 +192,18 @@ def bans(now: float) -> dict[str, int] | None:
         return None
     query = "SELECT jail, count(DISTINCT ip) FROM bips WHERE bantime < 0 OR timeofban + bantime > ? GROUP BY jail"
     return {str(jail): int(number) for jail, number in _select(BANS, query, (now,))}
+
+
+def fetched() -> dict[str, float]:
+    """When mailboxes elsewhere were reached, or since when they are to be. A connection that waits for mail says
+    nothing until it ends."""
+    found = {}
+    for path in glob.glob(FETCHED):
+        name = os.path.basename(path).removesuffix(".json")
+        if not (_json(path) or {}).get("idle"):
+            reached = REACHED.format(name)
+            found[name] = os.stat(reached if os.path.exists(reached) else path).st_mtime
+    return found
 
 
 def upgrade() -> dict[str, Any] | None:

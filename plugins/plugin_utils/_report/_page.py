@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from ._document import summary
 from ._needs import DAY, span
-from ._plots import bar, ceiling, stacked
+from ._plots import ceiling, measure, stacked
 
 TEMPLATE = "page.html.j2"
 # Who sends, and where it goes, in words; each has a colour of the page.
@@ -54,7 +54,7 @@ def page(document: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"bar": bar, "summary": summary, "plots": plots, "states": STATES, "rows": rows}
+    environment.globals |= {"measure": measure, "summary": summary, "plots": plots, "states": STATES, "rows": rows}
     environment.filters |= {
         "span": span,
         "size": size,

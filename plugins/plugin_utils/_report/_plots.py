@@ -39,7 +39,7 @@ def stacked(series: Mapping[str, Sequence[int]], colours: Mapping[str, str], tol
     return Markup(drawing)  # noqa: S704 -- numbers, names of ours, and what is escaped
 
 
-def bar(part: float, colour: str) -> Markup:
+def measure(part: float, colour: str) -> Markup:
     """A bar beside a number: how large it is compared with the largest."""
     width = 100 * min(max(part, 0.0), 1.0)
     return Markup(  # noqa: S704 -- numbers

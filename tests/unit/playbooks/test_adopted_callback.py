@@ -10,6 +10,7 @@ from unittest import mock
 
 import pytest
 from ansible.plugins.loader import add_all_plugin_dirs, callback_loader, init_plugin_loader
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from plugins.action import adopted_differences
 
@@ -76,7 +77,8 @@ def test_whoever_reads_it_knows_where_it_is(module):
 
 
 def test_ansible_finds_it_beside_the_playbook():
-    init_plugin_loader([])
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader([])
     add_all_plugin_dirs(str(PLAYBOOKS))  # as Playbook.load does first of all, of a collection's playbooks as well
     found = [Path(plugin._original_path) for plugin in callback_loader.all(class_only=True)]
     assert SOURCE in found

@@ -46,9 +46,9 @@ def trusted(value):
 def said():
     """A variable of the role on a host of a site."""
 
-    def said(name, host=SITE, **given):
-        facts = {**host, **given}
-        hosts = {"mx1": facts if host is SITE else SITE, "sat1": SATELLITE, "mx2": ANOTHER}
+    def said(name, host=None, **given):
+        facts = {**(host or SITE), **given}
+        hosts = {"mx1": SITE if host else facts, "sat1": SATELLITE, "mx2": ANOTHER}
         variables = {
             **{key: trusted(value) for key, value in VARIABLES.items()},
             "ansible_facts": {"default_ipv4": {"address": "192.0.2.7"}, "default_ipv6": {}, "fqdn": "host.example.com"},

@@ -191,8 +191,9 @@ def test_nothing_is_followed(host, tmp_path):
     assert [path for path in scan(["/etc/courier"], str(host)) if "/out" in path] == ["/etc/courier/out"]
 
 
-def test_a_name_that_is_none_says_what_there_is(keep):
+def test_a_name_that_is_none_says_what_there_is(keep, tmp_path):
     name, _new = kept(keep)
+    (tmp_path / "x.tar.gz").write_bytes((tmp_path / "kept" / f"{name}.tar.gz").read_bytes())
     for wrong in ("../x", "20260101T000000Z", ""):
         with pytest.raises(RevertError, match=f"there is {name}"):
             keep.changes(wrong)

@@ -142,3 +142,11 @@ def test_nobody_collects_where_nobody_is_wanted(run, tmp_path):
     assert (tmp_path / "textfiles/courier_mail.prom").is_symlink()
     run(textfiles="")
     assert not (tmp_path / "textfiles/courier_mail.prom").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("alarm", "warns"), [({}, True), ({"mail": ["a@example.com"]}, False), ({"webhooks": {"a": {}}}, False)]
+)
+def test_alarms_that_nobody_hears_are_said(alarm, warns):
+    assert bool(watch.unheard({"alarm": alarm})) == warns
+    assert watch.unheard({}) == []

@@ -90,23 +90,23 @@ class Reader(HTMLParser):
         self.ids, self.attributes = [], set()
         self.feed(text)
 
-    def handle_startendtag(self, tag, attributes):
-        self.handle_starttag(tag, attributes)
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
         self.open.pop()
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-        self.attributes |= {name for name, _value in attributes}
-        self.links += [value for name, value in attributes if name in ("src", "href", "action", "data")]
-        self.ids += [value for name, value in attributes if name == "id"]
+        self.attributes |= {name for name, _value in attrs}
+        self.links += [value for name, value in attrs if name in ("src", "href", "action", "data")]
+        self.ids += [value for name, value in attrs if name == "id"]
         if tag not in ("meta", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
-    def handle_data(self, text):
-        self.texts.append(text)
+    def handle_data(self, data):
+        self.texts.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,17 @@ class TestPage:
 
     def test_a_site_may_have_nothing_at_all(self):
         text = page(made(host(report=NOTHING)))
-        assert "The journal of this host was not read" in text
+        for said in ("was not read", "No account is in the inventory", "is not watched", "Nobody collects that here"):
+            assert said in text
+
+    def test_says_where_the_journal_is_shorter(self):
+        later = journal(first=NOW - 2 * DAY)
+        assert "The journal of this host begins" in page(made(host(report={**FULL, "journal": later})))
+        assert "The journal of this host begins" not in page(made(host(report=FULL)))
+
+    def test_has_no_columns_for_what_no_filter_said(self):
+        text = page(made(host(report=FULL)))
+        assert [name in text for name in (">refused</th>", ">down</th>", ">deferred</th>")] == [True, True, False]
 
     def test_nothing_may_need_a_human(self):
         assert '<p class="all-well">' in page(made(host(report=FULL)) | {"needs": []})
@@ -265,8 +275,8 @@ def test_a_host_that_nobody_reached_needs_a_human():
 
 
 def test_the_worst_comes_first():
-    report = {**WELL, "queue": {"messages": 500, "oldest": 1}, "bans": {"error": "x", "jails": []}}
-    found = needs([host(report=report, troubles={"units": "x"})], Limits(), NOW)
+    full = {"path": "/srv", "used": 0.99, "inodes": 0}
+    found = needs([host(report={**WELL, "backup": None, "places": [full]}, troubles={"bans": "x"})], Limits(), NOW)
     assert [one["state"] for one in found] == ["bad", "soon", "unknown"]
 
 

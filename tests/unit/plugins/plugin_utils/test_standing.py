@@ -68,6 +68,10 @@ ROWS = {
         {"backup": BACKUP | {"error": "full", "finished": None, "proved": None}},
         ("backup", False, "", "full; never finished; no restore was proved"),
     ),
+    "a backup that failed after others": (
+        {"backup": BACKUP | {"error": "full"}},
+        ("backup", False, "", "full; made 1 hour ago; a restore was proved 3 days ago"),
+    ),
     "no backup": ({"backup": None}, ("backup", None, "", "there is none of this host")),
     "a watch that sees nothing": ({"findings": [finding("well")]}, ("watch", True, "", "1 things are well")),
     "what the watch finds bad": ({"findings": [finding("bad")]}, ("watch: proofs", False, "sat1", "it is late")),

@@ -158,6 +158,24 @@ def test_an_alias_to_nowhere_is_no_sink(adopt):
     assert any("reaches no address" in note for note in notes(written, "guess"))
 
 
+def test_the_contact_may_be_an_alias_to_several(adopt):
+    text = "root: postmaster\npostmaster: team@example.com\nteam@example.com: alice@example.com, bob@example.com\n"
+    _written, found = adopt(aliases__system=text)
+    assert found["mail_contact"] == "team@example.com"
+    names = {one["name"] for one in found["mail_aliases"]}
+    assert "team@example.com" in names
+    assert not {"root", "postmaster"} & names
+
+
+def test_of_several_contacts_one_is_taken_and_the_alias_stays(adopt):
+    written, found = adopt(aliases__system="root: postmaster\npostmaster: bob@example.com, alice@example.com\n")
+    assert found["mail_contact"] == "alice@example.com"
+    targets = {one["name"]: one["targets"] for one in found["mail_aliases"]}
+    assert targets["postmaster"] == ["bob@example.com", "alice@example.com"]
+    assert targets["root"] == ["postmaster"]
+    assert any("is taken for mail_contact" in note for note in notes(written, "guess"))
+
+
 def test_whoever_is_not_found_at_the_host_is_an_alias(adopt, root):
     (root / "etc/courier/aliasdir/.courier-default").write_text("&bob@example.com\n")
     _written, found = adopt()
@@ -248,7 +266,7 @@ def test_what_was_changed_in_courier_s_files_is_kept_and_what_was_not_is_not(ado
     _written, found = adopt()
     assert found["courier_mta_esmtpd"] == {"BLACKLISTS": "-block=bl.example.net", "MAXPERIP": "10"}
     assert found["courier_mta_courierd"] == {"ESMTP_PREFER_IPV6_MX": "0"}
-    assert found["courier_auth_authdaemonrc"] == {"DEBUG_LOGIN": "1"}
+    assert found["courier_auth_authdaemonrc"] == {"DEBUG_LOGIN": "0"}
     assert found["courier_imap_connections_per_address"] == 30
     assert found["courier_imap_expunge_to_trash"] is True
     assert found["mail_folder_days"] == {}
@@ -267,6 +285,7 @@ def test_what_the_host_did_not_have_is_off(adopt):
     _written, found = adopt()
     assert found["clamav_running"] is False
     assert found["fail2ban_running"] is False
+    assert found["mail_monitoring"] is False
     assert found["spamassassin_running"] is True
     assert found["mail_filters"][0] == "log"
     assert found["mail_filters"][-2:] == ["spamd", "repair"]
@@ -279,6 +298,26 @@ def test_a_scanner_that_is_not_there_is_not_asked(adopt, root):
     assert "spamd" not in found["mail_filters"]
     assert found["spamassassin_running"] is False
     assert any("a filter asks spamd, which is not installed" in note for note in notes(written, "left"))
+
+
+def test_filters_that_courierfilter_would_start_beside_ours_are_named(adopt, root):
+    active = root / "etc/courier/filters/active"
+    active.mkdir(parents=True)
+    (active / "pythonfilter").symlink_to("/usr/lib/courier/filters/pythonfilter")
+    (active / "perlfilter").symlink_to("/usr/lib/courier/filters/perlfilter")
+    written, _found = adopt()
+    assert [note.todo for note in written.notes if note.source.endswith("/active/pythonfilter")] == [
+        "just before the host is taken over: filterctl stop pythonfilter"
+    ]
+    assert any("perlfilter goes on looking at mail" in note for note in notes(written, "stays"))
+
+
+def test_what_is_no_text_is_named(adopt, root):
+    (root / "etc/courier/program").write_bytes(b"\x7fELF\0\1")
+    (root / "etc/courier/old").write_bytes("Käse".encode("latin-1"))
+    written, _found = adopt()
+    assert "/etc/courier/program: was not read, since it is no text" in notes(written, "left")
+    assert "/etc/courier/old:1: old: nothing here reads or writes it" in notes(written, "stays")
 
 
 def test_mailboxes_elsewhere_are_fetched(adopt):

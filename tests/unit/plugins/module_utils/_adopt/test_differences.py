@@ -268,6 +268,12 @@ def test_a_task_that_shows_nothing_counts(unexplained):
     assert unexplained({**task, "changed": False}) == []
 
 
+def test_what_a_role_does_that_is_new_as_a_whole_is_explained(unexplained):
+    one = record("/somewhere/on/the/controller.tar.gz", "", "x\n")
+    assert unexplained({**one, "task": "pythonfilter: Bring pythonfilter"}) == []
+    assert unexplained(one) == [("/somewhere/on/the/controller.tar.gz", "*")]
+
+
 def test_it_says_what_it_was_and_what_it_becomes():
     (one,) = judge(
         [record(f"{COURIER}/esmtpd", 'PORT="smtp"\n', 'PORT="26"\n')], [Explained("/etc/mailname", ["*"], "so")], {}

@@ -64,7 +64,6 @@ WENT = {
         "elsewhere",
         "delivered",
     ),
-    "back to its sender": ("courierdsn", ",success: sent", "reports", "delivered"),
     "later": ("courieresmtp", ",status: deferred", "elsewhere", "deferred"),
     "nowhere": ("courierlocal", ",status: failure", "mailboxes", "failed"),
 }
@@ -76,6 +75,20 @@ def test_mail_went(identifier, rest, where, result):
     assert {(place, word): sum(n) for place, of_it in found.items() for word, n in of_it.items() if any(n)} == {
         (where, result): 1
     }
+
+
+REPORTS = {
+    "back to its sender": (f"started,id={ID},from=<>,module=dsn,host=,addr=<bob@example.net>", 1),
+    "to a name that looks like one": (
+        f"started,id={ID},from=<a>,module=local,host=x,addr=<x,module=dsn,host=@example.com>",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "number"), REPORTS.values(), ids=REPORTS)
+def test_a_report_went(text, number):
+    assert sum(tallied(*journal(text))["outgoing"]["reports"]["delivered"]) == number
 
 
 def test_a_success_counts_once():
@@ -93,6 +106,25 @@ def test_says_why_mail_waits_and_fails():
     found = tallied(*lines)
     assert found["waits"] == [{"text": "451 4.7.1 … Try again, …", "count": 1}]
     assert found["fails"] == [{"text": "550 5.1.1 … unknown", "count": 1}]
+
+
+def test_reasons_that_courier_cut_count_together():
+    lines = [
+        line
+        for cut in ("recip...", "recipient tab...")
+        for line in (
+            *said(
+                "courieresmtp", f": 550 5.1.1 <x@example.com>: Recipient address rejected: User unknown in local {cut}"
+            ),
+            *said("courieresmtp", ",status: failure"),
+        )
+    ]
+    assert [one["count"] for one in tallied(*lines)["fails"]] == [2]
+
+
+def test_says_when_the_first_line_was_written():
+    assert tallied(*journal("Waiting.", "Waiting."))["first"] == AT
+    assert tallied()["first"] is None
 
 
 def test_says_how_long_it_took():
@@ -233,6 +265,7 @@ def test_what_goes_on_over_several_lines_is_no_line():
         b"     2.0 mx1 courierd[1]: newmsg\n",
         b"\n",
         b"-- Boot x --\n",
+        b"3.0 a b c\n",
         b"x.0 a b: c\n",
     ]
     assert [line.text for line in parse(raw)] == ["Waiting."]

@@ -98,7 +98,7 @@ def test_says_until_when_certificates_last(tmp_path):
             raise ValueError("it holds no certificate in PEM")
         return ["mx1.example.com"], NOW
 
-    found = _host.certificates([f"{tmp_path}/*.crt", "/nowhere/x.crt"], describe)
+    found = _host.certificates([f"{tmp_path}/*.crt", "/nowhere/*.crt", "/nowhere/x.crt"], describe)
     assert [(one["path"].rpartition("/")[2], one["until"], one["said"]) for one in found] == [
         ("x.crt", NOW, ""),
         ("a.crt", NOW, ""),
@@ -182,6 +182,7 @@ def test_says_what_the_watch_says():
 
 
 def test_says_how_full_file_systems_are(tmp_path):
-    (one,) = _host.places([str(tmp_path), str(tmp_path), "/nowhere/at/all"])
+    (tmp_path / "below").mkdir()
+    (one,) = _host.places([str(tmp_path), str(tmp_path / "below"), "/nowhere/at/all"])
     assert one["path"] == str(tmp_path)
     assert 0 <= one["used"] <= 1

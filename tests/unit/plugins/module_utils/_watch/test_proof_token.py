@@ -100,4 +100,4 @@ def test_a_mark_is_found_in_any_case_and_among_words():
     assert MARK.findall(f"Re: [x] {shown.upper()}.") == [(number.upper(), mac[:32].upper())]
     assert not MARK.search(f"x{shown}")
     assert not MARK.search(f"{shown}a")
-    assert len({nonce() for _ in range(100)}) == 100
+    assert len({nonce() for _each in range(100)}) == 100

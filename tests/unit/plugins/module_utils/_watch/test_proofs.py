@@ -374,7 +374,7 @@ def test_whatever_else_comes_is_counted(hub, raw, reason):
 
 def test_deep_mail_is_counted(hub):
     raw = b"x\n"
-    for _ in range(2000):
+    for _each in range(2000):
         raw = b"Content-Type: message/rfc822\n\n" + raw
     assert hub.take(raw).startswith("no proof, ")
 
@@ -436,7 +436,7 @@ def test_answers_go_out_once_and_not_to_whom_nobody_named(hub, other):
 def test_answers_within_an_hour_are_bounded(hub, other):
     hub.configure(directions=[OUTSIDE])
     other.configure(answers=2)
-    for _ in range(4):
+    for _each in range(4):
         assert "is proved" in other.take(hub.prove("--now")[0].letter)
     assert len(other.prove()) == 2
 
@@ -461,7 +461,7 @@ def test_letters_are_sent_when_it_is_time_and_less_often_when_they_are_late(hub)
 
 def test_letters_that_wait_are_few(hub):
     hub.configure(waiting=3)
-    for _ in range(6):
+    for _each in range(6):
         hub.prove("--now")
     found = hub.samples()
     assert found["waiting", "example.com", "mx1.example.com", "local"] == 3

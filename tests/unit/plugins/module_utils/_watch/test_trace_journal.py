@@ -96,9 +96,8 @@ def test_what_looks_like_an_entry_is_none(file, of):
     data = struct.pack("<B7xQQQQQQQ", 1, size, 0, 0, 0, told, 0, 1).ljust(head, b"\0") + said
     items = [place, raw.find(b"_UID=0") - head, raw.find(b"SYSLOG_IDENTIFIER=courierd") - head]
     listed = b"".join(struct.pack("<QQ", one, 0) if wide else struct.pack("<I", one) for one in items)
-    forged = data.ljust(entry - place, b"\0") + struct.pack(
-        "<B7xQQQ32x", 3, 64 + len(listed), 1, T * 1_000_000 + 7
-    ) + listed  # fmt: skip
+    head_of_entry = struct.pack("<B7xQQQ32x", 3, 64 + len(listed), 1, T * 1_000_000 + 7)
+    forged = data.ljust(entry - place, b"\0") + head_of_entry + listed
     assert len(forged) < len(ROOM) - 8
     raw[place : place + len(forged)] = forged
     file.write_bytes(raw)

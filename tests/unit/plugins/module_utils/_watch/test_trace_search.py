@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from plugins.module_utils._filters._names import local_name
 from plugins.module_utils._watch._trace_disk import source
 from plugins.module_utils._watch._trace_search import QueryError, moment, query
 from plugins.module_utils._watch._trace_story import as_text
@@ -243,6 +244,7 @@ def forwarded(name="frank@example.com"):
 def test_forwarded(asked):
     found = traced(forwarded(), **asked)
     assert [one["id"] for one in found["messages"]] == [short(1), short(2)]
+    assert verdicts(found)["frank@example.com"].startswith("handed over for frank@example.com at ")
     assert verdicts(found)["frank@example.com"].endswith(
         f"passed on by the forwarding service, where it became {short(2)}"
     )
@@ -250,10 +252,31 @@ def test_forwarded(asked):
     assert found["messages"][1]["recipients"][0]["verdict"].startswith("mx.example.org took it")
 
 
-def test_forwarded_and_nothing_kept():
-    found = traced(forwarded("forward-left_40example.com@mx1.example.com"), id=number(1))
-    (said,) = verdicts(found).values()
-    assert said.startswith("handed to the program of forward-left")
+ALIASES = {
+    local_name("forward", "left@example.com"): "handed to the forwarding service for left@example.com",
+    local_name("program", "list-request@example.com"): "handed to the program of list-request@example.com",
+    local_name("catchall", "@shop.example.com"): "handed on by the catch-all of shop.example.com",
+    local_name("sink", "noreply@example.com"): "thrown away, as is all mail for noreply@example.com",
+    local_name("sink", "j\u00fcrgen@example.com"): "thrown away, as is all mail for j\u00fcrgen@example.com",
+    "own": "handed on by the alias directory for own@mx1.example.com",
+}
+
+
+@pytest.mark.parametrize(("alias", "said"), ALIASES.items(), ids=ALIASES)
+def test_an_address_of_an_alias_directory_is_no_mailbox(alias, said):
+    place = f"module=local,host=alias!{alias}!101!997!/etc/courier/aliasdir!!"
+    told = [
+        line(1, "courierd", NEW.format("ID")),
+        line(1.1, "courierd", f"started,id=ID,{FROM},{place},addr=<alias>"),
+        *delivered(recipient=f"{alias}@mx1.example.com"),
+    ]
+    found = traced(told, id=number(1))
+    assert verdicts(found)[f"{alias}@mx1.example.com"].startswith(f"{said} at 2026")
+
+
+def test_a_mailbox_may_have_such_a_name():
+    told = [*came(recipient="forward-x@example.com"), *delivered(recipient="forward-x@example.com")]
+    assert "mailbox of forward-x@example.com" in verdicts(traced(told, id=number(1)))["forward-x@example.com"]
 
 
 def test_forwarded_after_a_while():
@@ -288,14 +311,25 @@ def test_what_another_message_became_is_not_its_own():
 
 
 def test_a_report_to_what_was_forwarded_is_passed_on():
+    """As Courier tells it: the name in lower case and without a domain, and as it was written when it is done."""
+    address = "SRS0-aBcD=TT=example.net=ann@mx1.example.com"
     told = [
-        *came(sender="", recipient="srs0-abcd@mx1.example.com"),
+        line(1, "courierd", NEW.format("ID")),
+        line(
+            1.1,
+            "courierd",
+            "started,id=ID,from=<>,module=local,host=alias!srs0-abcd=tt=example.net=ann!101!997!/etc/courier/aliasdir!!,"
+            "addr=<alias>",
+        ),
         line(1.3, "courierd", HERE.format("ID2")),
-        line(1.4, "courier-forward", f"passed on: a report to srs0-abcd@mx1.example.com to {ANN}"),
-        *delivered(sender="", recipient="srs0-abcd@mx1.example.com"),
+        line(1.4, "courier-forward", f"passed on: a report to {address} to {ANN}"),
+        *delivered(sender="", recipient=address),
         *tried(2.5, "250 Ok", "success", "ID2", ANN, ""),
     ]
-    assert [one["id"] for one in traced(told, id=number(1))["messages"]] == [short(1), short(2)]
+    found = traced(told, id=number(1))
+    assert [one["id"] for one in found["messages"]] == [short(1), short(2)]
+    assert list(verdicts(found)) == [address]
+    assert verdicts(found)[address].startswith(f"handed to the forwarding service, as a report to {address}")
 
 
 REFUSAL = {
