@@ -26,7 +26,8 @@ _UNREADABLE = re.compile(r"could not load snapshot|failed to load snapshot")
 _ABSENT = re.compile(
     r"unable to open config file|Is there a repository at the following location|repository does not exist"
 )
-# What stderr says, and what that means. The first that matches is told.
+# What stderr says, and what that means. The first that matches is told; what a broken connection makes of a repository
+# looks like damage.
 _MEANINGS = (
     (
         r"wrong password or no key found",
@@ -38,13 +39,6 @@ _MEANINGS = (
         "{target} is locked by another run: {said}. If that is no more, run: courier-mail-backup restic unlock",
     ),
     (
-        r"ciphertext verification failed|invalid data returned|hash does not match|unexpected EOF|not found in index|"
-        r"does not match|repository contains errors|wrong data returned|failed to load|LoadTree|contains \d+ errors|"
-        r"Load\(<(?:data|index|snapshot|key)|load <(?:data|index|snapshot)|tree [0-9a-f]+.* not found|size mismatch|"
-        r"id [0-9a-f]+ not found in repository|invalid character",
-        '{target} is damaged: {said}. What to do is in docs/backup.md, "A damaged repository"',
-    ),
-    (
         r"permission denied|access denied|403 Forbidden|read-only file system|InvalidAccessKeyId|SignatureDoesNotMatch",
         "{target} does not let us write: {said}",
     ),
@@ -52,6 +46,13 @@ _MEANINGS = (
         r"connection refused|no such host|i/o timeout|network is unreachable|no route to host|deadline exceeded|"
         r"Host key verification failed|unable to start the sftp session|Could not resolve|Connection closed|dial tcp",
         "{target} cannot be reached: {said}",
+    ),
+    (
+        r"ciphertext verification failed|invalid data returned|hash does not match|unexpected EOF|not found in index|"
+        r"does not match|repository contains errors|wrong data returned|failed to load|LoadTree|contains \d+ errors|"
+        r"Load\(<(?:data|index|snapshot|key)|load <(?:data|index|snapshot)|tree [0-9a-f]+.* not found|size mismatch|"
+        r"id [0-9a-f]+ not found in repository|invalid character",
+        '{target} is damaged: {said}. What to do is in docs/backup.md, "A damaged repository"',
     ),
 )
 
