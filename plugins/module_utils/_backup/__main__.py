@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import email.message
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -25,6 +28,7 @@ courier-mail-backup WORD, of:
   status       say when the last backup was, and what became of it
   restic ...   call restic with the secrets of this host, such as: courier-mail-backup restic snapshots
 """
+SENDMAIL = "/usr/sbin/sendmail"
 USAGE = 64  # sysexits.h
 
 
@@ -38,25 +42,38 @@ def main(arguments: Sequence[str] | None = None, directory: str = DIRECTORY, sta
     if word not in ("run", "prepare", "check", "report", "restic"):
         sys.stderr.write(_USAGE)
         return USAGE
+    if word == "report":
+        return report(given[1], _known_failure(state))
     try:
         settings = settings_of(directory)
         restic = Restic(settings, environment(directory), directory)
         if word == "restic":
             os.execvpe("restic", restic.command(*given[1:]), restic.environment)  # noqa: S606, S607
-        if word == "report":
-            known = _state.read(state)
-            if not known.error:
-                known.error, known.failed = (
-                    "it ended without saying why; see: journalctl -u courier-mail-backup",
-                    time.time(),
-                )
-                _state.write(known, state)
-            return report(settings, given[1], known)
         with alone(state):
             return _work(word, Take(settings, restic, state), state)
     except (TakeError, ResticError) as error:
         sys.stderr.write(f"courier-mail-backup: {error}\n")
+        if word in ("run", "check"):
+            _fail(str(error), state)
         return 1
+
+
+def _fail(said: str, directory: str) -> _state.State:
+    """Note why there is no backup, for whoever raises the alarm."""
+    known = dataclasses.replace(_state.read(directory), error=said, failed=time.time())
+    with contextlib.suppress(OSError):  # it has been said already
+        _state.write(known, directory)
+    return known
+
+
+def _known_failure(directory: str) -> _state.State:
+    """What is known of a unit that has failed. It may have been killed, and have said nothing."""
+    known = _state.read(directory)
+    return (
+        known
+        if known.error
+        else _fail("it ended without saying why; see: journalctl -u courier-mail-backup", directory)
+    )
 
 
 def _work(word: str, take: Take, state: str) -> int:
@@ -101,17 +118,18 @@ def status(state: _state.State) -> str:
     return said + (f"\nThe last run failed at {_at(state.failed)}: {state.error}" if state.error else "")
 
 
-def report(settings: Settings, recipient: str, state: _state.State) -> int:
-    """Write to a person that the backup failed. It may have been killed, and have said nothing."""
+def report(recipient: str, state: _state.State) -> int:
+    """Write to a person that the backup failed."""
     if recipient == "-":
         return 0
+    host = platform.node()
     message = email.message.EmailMessage()
-    message["From"] = f"backup <root@{settings.host}>"
+    message["From"] = "backup <root>"
     message["To"] = recipient
-    message["Subject"] = f"{settings.host} has no backup of today"
+    message["Subject"] = f"{host} has no backup of today"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(f"{state.error}\n\n{status(state)}\n")
-    done = subprocess.run(["/usr/sbin/sendmail", "-t"], input=message.as_bytes(), check=False, timeout=60)
+    done = subprocess.run([SENDMAIL, "-t"], input=message.as_bytes(), check=False, timeout=60)  # noqa: S603
     return done.returncode
 
 

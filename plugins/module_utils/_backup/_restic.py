@@ -26,7 +26,8 @@ _UNREADABLE = re.compile(r"could not load snapshot|failed to load snapshot")
 _ABSENT = re.compile(
     r"unable to open config file|Is there a repository at the following location|repository does not exist"
 )
-# What stderr says, and what that means. The first that matches is told.
+# What stderr says, and what that means. The first that matches is told; what a broken connection makes of a repository
+# looks like damage.
 _MEANINGS = (
     (
         r"wrong password or no key found",
@@ -38,13 +39,6 @@ _MEANINGS = (
         "{target} is locked by another run: {said}. If that is no more, run: courier-mail-backup restic unlock",
     ),
     (
-        r"ciphertext verification failed|invalid data returned|hash does not match|unexpected EOF|not found in index|"
-        r"does not match|repository contains errors|wrong data returned|failed to load|LoadTree|contains \d+ errors|"
-        r"Load\(<(?:data|index|snapshot|key)|load <(?:data|index|snapshot)|tree [0-9a-f]+.* not found|size mismatch|"
-        r"id [0-9a-f]+ not found in repository|invalid character",
-        '{target} is damaged: {said}. What to do is in docs/backup.md, "A damaged repository"',
-    ),
-    (
         r"permission denied|access denied|403 Forbidden|read-only file system|InvalidAccessKeyId|SignatureDoesNotMatch",
         "{target} does not let us write: {said}",
     ),
@@ -52,6 +46,13 @@ _MEANINGS = (
         r"connection refused|no such host|i/o timeout|network is unreachable|no route to host|deadline exceeded|"
         r"Host key verification failed|unable to start the sftp session|Could not resolve|Connection closed|dial tcp",
         "{target} cannot be reached: {said}",
+    ),
+    (
+        r"ciphertext verification failed|invalid data returned|hash does not match|unexpected EOF|not found in index|"
+        r"does not match|repository contains errors|wrong data returned|failed to load|LoadTree|contains \d+ errors|"
+        r"Load\(<(?:data|index|snapshot|key)|load <(?:data|index|snapshot)|tree [0-9a-f]+.* not found|size mismatch|"
+        r"id [0-9a-f]+ not found in repository|invalid character",
+        '{target} is damaged: {said}. What to do is in docs/backup.md, "A damaged repository"',
     ),
 )
 
@@ -98,7 +99,7 @@ class Restic:
         """Run it to its end. Raises ResticError for any code but 0 and those that are good as well."""
         try:
             done = subprocess.run(  # noqa: S603
-                self.command(*arguments),
+                self.command("--quiet", *arguments),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -116,7 +117,7 @@ class Restic:
     def lines(self, *arguments: str) -> Iterator[dict[str, Any]]:
         """The objects that it prints, one a line, while it prints them."""
         with subprocess.Popen(  # noqa: S603
-            self.command(*arguments),
+            self.command("--quiet", *arguments),
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -133,7 +134,7 @@ class Restic:
             raise self._refusal(process.returncode, said)
 
     def command(self, *arguments: str) -> list[str]:
-        return [self._program, "--quiet", *self._options, *arguments]
+        return [self._program, *self._options, *arguments]
 
     def exists(self) -> bool:
         """Whether there is a repository, which the password opens."""

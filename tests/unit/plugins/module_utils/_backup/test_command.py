@@ -95,6 +95,8 @@ def test_a_host_without_settings_or_password_says_so(tmp_path, capsys):
     (tmp_path / "password").write_text("")
     assert command.main(["check"], str(tmp_path), str(tmp_path)) == 1
     assert "password is not there" in capsys.readouterr().err
+    # The alarm must hear of it too.
+    assert "password is not there" in _state.read(str(tmp_path)).error
 
 
 def test_it_knows_its_words(capsys):
@@ -119,3 +121,20 @@ def test_status_is_for_people(tmp_path, capsys):
 def test_a_state_that_nobody_can_read_is_none(tmp_path, text):
     (tmp_path / "state.json").write_text(text)
     assert _state.read(str(tmp_path)).snapshot == ""
+
+
+def test_a_person_is_told(tmp_path, monkeypatch):
+    program = tmp_path / "sendmail"
+    program.write_text(f"#!/bin/sh\ncat >{tmp_path}/sent\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(command, "SENDMAIL", str(program))
+    assert command.main(["report", "-"], str(tmp_path), str(tmp_path)) == 0
+    assert not (tmp_path / "sent").exists()
+    # It was killed, and said nothing.
+    _state.write(_state.State(finished=1.0, snapshot="9af1f05a99"), str(tmp_path))
+    assert command.main(["report", "alice@example.com"], str(tmp_path), str(tmp_path)) == 0
+    sent = (tmp_path / "sent").read_text()
+    assert "To: alice@example.com" in sent
+    assert "has no backup of today" in sent
+    assert "ended without saying why" in sent
+    assert "ended without saying why" in _state.read(str(tmp_path)).error

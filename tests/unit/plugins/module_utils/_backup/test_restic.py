@@ -35,6 +35,16 @@ SAID = {
         "Fatal: unable to open rest:https://u:secret@b.example.com/mx1/: EOF",
         "unable to open rest:https://b.example.com/mx1/",
     ),
+    "an unknown host key, from which nothing comes": (
+        1,
+        "subprocess ssh: Host key verification failed.\nFatal: unable to open repository: unexpected EOF",
+        "cannot be reached",
+    ),
+    "a key that is not let in": (
+        1,
+        "subprocess ssh: u@h: Permission denied (publickey).\nFatal: unable to open repository: unexpected EOF",
+        "does not let us write",
+    ),
     "something else": (1, "Fatal: the moon is full", "restic ended with 1: the moon is full"),
 }
 
