@@ -180,7 +180,7 @@ LETTER = {
     "recipient": {"type": "str", "required": True},
     "proof": {"type": "str", "choices": ["mailbox", "outside", "report"], "default": "mailbox"},
     "mailbox": {"type": "str", "default": ""},
-    "passes_to": {"type": "str", "default": ""},
+    "passes_to": {"type": "str", "default": "", "no_log": False},
     "host": {"type": "str", "default": ""},
     "port": {"type": "int", "default": 25},
     "tls": {"type": "str", "choices": ["none", "starttls", "implicit"], "default": "starttls"},
