@@ -194,6 +194,7 @@ SPEC: dict[str, Any] = {
 ETC = Path("/etc")
 UNITS = ETC / "systemd/system"
 QUEUE = Path("/var/lib/courier/msgs")
+REVERT = Path("/var/backups/courier-mail-revert")
 LISTENER = "courier-mta.service"
 LISTENERS = (LISTENER, "courier-msa.service", "courier-mta-ssl.service")
 PROC = Path("/proc")
@@ -309,6 +310,7 @@ class Upgrade:
         if broken:
             raise Stopped(f"packages are half installed: {' '.join(broken.split())[:200]}")
         self._take_texts()
+        self._put_away()
         self._ask("apt-get", "--quiet", "update")
         missing = sorted({*self.state["queued"]} - _queued())
         self._note(stage="upgraded", differing=_differing())
@@ -396,6 +398,13 @@ class Upgrade:
                 shutil.copy2(own, replaced / own.name)
                 _write(own, path.read_bytes())
             path.unlink()
+
+    def _put_away(self) -> None:
+        """What was kept for going back (role revert): the configuration of another Courier."""
+        if REVERT.is_dir():
+            target = self.directory / "revert"
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.move(REVERT, target)
 
     def _shut(self) -> None:
         params = self.module.params

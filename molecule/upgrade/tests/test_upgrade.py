@@ -155,8 +155,8 @@ def ask(question, within=60):
 
 
 def waiting(host):
-    """How many messages are in the queue."""
-    return int(re.search(r"messages: (\d+)", host.check_output("mailq -batch"))[1])
+    """How many of the messages that nobody takes yet are in the queue."""
+    return host.check_output("mailq -batch").count("mailbox@partner.example.net")
 
 
 class TestAfter:

@@ -77,6 +77,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setattr(release_upgrade, "UNITS", tmp_path / "etc/systemd/system")
     monkeypatch.setattr(release_upgrade, "QUEUE", tmp_path / "msgs")
     monkeypatch.setattr(release_upgrade, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(release_upgrade, "REVERT", tmp_path / "revert")
     return tmp_path
 
 
@@ -218,6 +219,14 @@ class TestPackages:
     def test_leaves_nothing_that_courier_would_compile(self, upgraded, root):
         assert os.listdir(root / "etc/courier/smtpaccess") == ["default"]
         assert "127.0.0.1" in (root / "etc/courier/smtpaccess/default").read_text()
+
+    def test_leaves_nothing_to_go_back_to(self, run, root):
+        (root / "revert").mkdir()
+        (root / "revert/20261126T101500Z.tar.gz").touch()
+        run("fetch")
+        run("packages")
+        assert not (root / "revert").exists()
+        assert os.listdir(root / "upgrade/revert") == ["20261126T101500Z.tar.gz"]
 
     def test_says_what_else_differs(self, upgraded, root):
         assert (upgraded["stage"], upgraded["queue"]) == ("upgraded", 1)
