@@ -155,7 +155,7 @@ def _take_special(found: Addresses, one: Found, contact: str, adopted: Adopted) 
     if not one.targets:
         if one.name not in (*SYSTEM_USERS, ""):
             adopted.note("left", one.source, f"{one.name} has no target; its mail is lost, or comes back")
-            adopted.explain(_SYSTEM, "it has no target", one.name)
+            adopted.explain_names(_SYSTEM, "it has no target", one.name)
         return True
     covered = one.name in SYSTEM_USERS or local in ROLE_NAMES
     if one.name == LOCAL_CATCH_ALL:
@@ -189,7 +189,7 @@ def _take_aliases(
     kept, refused = acceptable([one for one in written if one.targets], check)
     for one, said in refused:
         adopted.note("left", one.source, said)
-        adopted.explain(_SYSTEM, f"left out: {said}", one.name)
+        adopted.explain_names(_SYSTEM, f"left out: {said}", one.name)
     for one in sorted(kept, key=lambda item: item.name):
         outside = all(_is_outside(target, [*domains, *local]) for target in one.targets)
         variable = "mail_forwards" if outside else "mail_aliases"
@@ -244,7 +244,7 @@ def _take_files(host: Host, found: Addresses, adopted: Adopted) -> None:
                 "the role courier_srs takes them; bounces of what was passed on before it come back as unknown",
             )
         elif name == LOCAL_DEFAULT:
-            adopted.explain(_SYSTEM, "it is an alias for all of the host's names", LOCAL_CATCH_ALL)
+            adopted.explain_names(_SYSTEM, "it is an alias for all of the host's names", LOCAL_CATCH_ALL)
         elif name.startswith(ALIASDIR_PREFIXES):
             adopted.note("left", place(path, 1), "has a name as ours have them, and would be removed", "rename it")
         else:
@@ -258,10 +258,10 @@ def _explain(found: Addresses, names: Names, contact: str, adopted: Adopted) -> 
     why = f"the names that every mail server has go to the contact, {contact}"
     covered = [*SYSTEM_USERS, *(f"{name}@{domain}" for domain in domains for name in ROLE_NAMES)]
     same = [name for name in covered if name not in found.found or found.ends(name) <= found.ends(contact)]
-    adopted.explain(_SYSTEM, why, *same)
+    adopted.explain_names(_SYSTEM, why, *same)
     adopted.explain_all(f"{COURIER}/aliasdir/.courier-*", "what aliases lead to that only a file can do")
     # Names that a file of aliasdir has are found without an alias.
-    adopted.explain(_SYSTEM, "its file in aliasdir stays", *sorted(name for name in found.files if name))
+    adopted.explain_names(_SYSTEM, "its file in aliasdir stays", *sorted(name for name in found.files if name))
 
 
 def _aliasdir(host: Host) -> dict[str, tuple[str, list[str] | None]]:

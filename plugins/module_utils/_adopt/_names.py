@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from .._courier import domains, values
-from .._courier.domains import Lists, normalise
+from .._courier.domains import DomainError, Lists, normalise
 from ._host import COURIER, Host
 from ._packaged import PACKAGED
 from ._plan import Adopted, line_of, place
@@ -53,6 +53,7 @@ _STAYING = {
     "quotawarnmsg": "what people read whose mailbox is nearly full",
     "shared/index": "folders that several people read; mail_shared_folders has its own file for them",
 }
+_LISTS = ("hosteddomains", "esmtpacceptmailfor.dir", "esmtpacceptmailfor", "locals")
 _SIZE = re.compile(r"\s*([0-9]+)\s*([KMG])i?B?\s*", re.IGNORECASE)
 _BYTES = {"K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -61,23 +62,45 @@ class Names:
     """What the lists of domains say, in the spelling of Courier."""
 
     def __init__(self, host: Host) -> None:
-        self.me = first_line(host.text("me")) or host.name
-        self.default = first_line(host.text("defaultdomain")) or self.me
-        hosted = "".join(_ended(text) for text in host.below("hosteddomains").values())
-        taken = "".join(_ended(text) for text in host.below("esmtpacceptmailfor.dir").values())
+        self.nonsense: list[tuple[str, str]] = []  # names that Courier never matches, and what is wrong with them
+        self.me = first_line(host.text("me")).lower() or host.name
+        self.default = first_line(host.text("defaultdomain")).lower() or self.me
+        hosted = self._entries(host, "hosteddomains")
+        taken = self._entries(host, "esmtpacceptmailfor.dir")
         # The plain list counts as well; where there is none, mail for me is taken.
-        plain_list = host.text("esmtpacceptmailfor")
-        plain = domains.parse_plain(self.me if plain_list is None else plain_list)
-        accepted = dict.fromkeys([*domains.parse_makedat(taken), *plain], "")
-        text = host.text("locals")
-        self.locals_are_given = text is not None
-        lists = Lists(f"{self.me}\n" if text is None else text, hosted, "".join(f"{name}\n" for name in accepted))
+        plain = self._plain(host, "esmtpacceptmailfor")
+        local = self._plain(host, "locals")
+        accepted = dict.fromkeys([*taken, *plain])
+        lists = Lists(
+            "".join(f"{name}\n" for name in local),
+            "".join(f"{name}\t{target}\n" if target else f"{name}\n" for name, target in hosted.items()),
+            "".join(f"{name}\n" for name in accepted),
+        )
         self.hosted, self.aliases, self.local, backup = domains.parse(lists)
         self.accepted = [normalise(name) for name in accepted]
         # Domains that an alias for all of them alone makes ours.
         whole = {name.lower() for text in host.below("aliases").values() for name in _WHOLE.findall(text)}
         self.virtual = [name for name in backup if name in whole]
         self.backup = [name for name in backup if name not in whole]
+
+    def _entries(self, host: Host, directory: str) -> dict[str, str]:
+        text = "".join(_ended(text) for text in host.below(directory).values())
+        entries = domains.parse_makedat(text)
+        return {
+            name: target for name, target in entries.items() if self._is_name(name) and self._is_name(target or name)
+        }
+
+    def _plain(self, host: Host, file: str) -> list[str]:
+        text = host.text(file)
+        names = domains.parse_plain(self.me if text is None else text)
+        return [name for name in names if self._is_name(name.removeprefix("!"))]
+
+    def _is_name(self, name: str) -> bool:
+        try:
+            return bool(normalise(name))
+        except DomainError as error:
+            self.nonsense.append((name, str(error)))
+            return False
 
     @property
     def ours(self) -> list[str]:
@@ -114,6 +137,9 @@ def take_names(host: Host, names: Names, adopted: Adopted) -> None:
         adopted.explain_all(
             "/etc/mailname", f"it is the name of the host, {names.me}, instead of {mailname or 'nothing'}"
         )
+    for name, said in names.nonsense:
+        directory = next((one for one in _LISTS if ":" in find(host, one, name.lower())), "hosteddomains")
+        adopted.note("left", find(host, directory, name.lower()), said)
     for name in names.backup:
         adopted.add("courier_mta_backup_domains", name, find(host, "esmtpacceptmailfor.dir", name))
     for name in names.local:

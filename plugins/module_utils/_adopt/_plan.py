@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -88,6 +89,10 @@ class Adopted:
         """Say why a file will be different: in these items of it."""
         if items:
             self.explained.append(Explained(path, items, why))
+
+    def explain_names(self, path: str, why: str, *names: str) -> None:
+        """The same of items that may hold what is a pattern otherwise: every client is called *."""
+        self.explain(path, why, *map(glob.escape, names))
 
     def explain_all(self, path: str, why: str) -> None:
         """Say why a file will be different, whatever in it."""

@@ -65,10 +65,12 @@ def take_routes(host: Host, adopted: Adopted) -> None:
     kept, refused = acceptable(found, check)
     for line, said in refused:
         adopted.note("left", line.source, said, "write the route into mail_routes as it can be")
-        adopted.explain(_ROUTES, f"left out: {said}", line.route.domain)
+        adopted.explain_names(_ROUTES, f"left out: {said}", line.route.domain)
     for line in kept:
         if said_of(esmtproutes.canonical(line.route)) != said_of(line.found):
-            adopted.explain(_ROUTES, "it is said how the relay is met, and how mail is encrypted", line.route.domain)
+            adopted.explain_names(
+                _ROUTES, "it is said how the relay is met, and how mail is encrypted", line.route.domain
+            )
         adopted.add("mail_routes", _route(line, adopted), line.source, under=line.route.kind or "special")
     used = {esmtproutes.target(line.route) for line in kept}
     for relay in logins:
@@ -219,7 +221,7 @@ def take_peers(host: Host, adopted: Adopted) -> None:
     adopted.aside += [path for path in host.below("smtpaccess") if path != f"{COURIER}/smtpaccess/default"]
     rest = [one for one in clients if one.access.network not in _LOOPBACK]
     default = f"{COURIER}/smtpaccess/default"
-    adopted.explain(default, "what programs of the host and fetchmail may do", *_LOOPBACK, "127.0.0.0/8")
+    adopted.explain_names(default, "what programs of the host and fetchmail may do", *_LOOPBACK, "127.0.0.0/8")
     if any(one.access.network == "127.0.0.0/8" for one in rest):
         rest = [one for one in rest if one.access.network != "127.0.0.0/8"]
     sorted_out = [one for one in rest if not _leave_out(one, adopted)]
@@ -233,7 +235,7 @@ def take_peers(host: Host, adopted: Adopted) -> None:
     kept, refused = acceptable(made, check)
     for (one, _peer, _access), said in refused:
         adopted.note("left", one.source, said)
-        adopted.explain(default, f"left out: {said}", one.access.network)
+        adopted.explain_names(default, f"left out: {said}", one.access.network)
     for one, peer, access in kept:
         if peer:
             _add_peer(one, peer, adopted)
@@ -300,7 +302,7 @@ def _leave_out(one: _Client, adopted: Adopted) -> bool:
         adopted.note("left", one.source, f"RELAYCLIENT={variables['RELAYCLIENT']} is appended to each recipient")
     else:
         return False
-    adopted.explain(f"{COURIER}/smtpaccess/default", "nobody relays only because of where he is", network)
+    adopted.explain_names(f"{COURIER}/smtpaccess/default", "nobody relays only because of where he is", network)
     return True
 
 
@@ -352,4 +354,4 @@ def _add_peer(one: _Client, peer: Peer, adopted: Adopted) -> None:
         adopted.add("mail_peers", Said(entry, one.source), under=peer.kind)
     if granted := peers.added(peer.kind, peer.lift, one.access.variables):
         why = f"a peer that is {peer.kind} has {', '.join(sorted(granted))}, too"
-        adopted.explain(f"{COURIER}/smtpaccess/default", why, peer.networks[0])
+        adopted.explain_names(f"{COURIER}/smtpaccess/default", why, peer.networks[0])

@@ -390,6 +390,13 @@ def test_lists_that_courier_itself_refuses_are_named(adopt):
         adopt(hosteddomains__other="example.com\n")
 
 
+def test_names_that_courier_never_matches_are_left_out(adopt):
+    written, found = adopt(hosteddomains__more="*.example.net\n", locals="localhost\nmx1.example.com\nexam ple.com\n")
+    assert "*.example.net" not in found["mail_domains"]
+    assert [note for note in notes(written, "left") if "hosteddomains/more:1: '*.example.net' is no wildcard" in note]
+    assert [note for note in notes(written, "left") if "locals:3: 'exam ple.com'" in note]
+
+
 def test_what_is_said_elsewhere_now_is_set_aside(adopt):
     _written, found = adopt()
     names = [path.removeprefix("/etc/courier/") for path in found["adopted_aside"]]

@@ -133,6 +133,16 @@ def test_somebody_more_who_relays_is_noticed(access, unexplained):
     assert unexplained(record(path, "", text)) == [(path, "203.0.113.77")]
 
 
+def test_a_rule_for_everybody_that_is_left_out_explains_nobody_else(host):
+    rule = '*\tallow,RELAYCLIENT,BLOCK="451 4.7.1 Please try another MX"\n'
+    adopted = _adopting.adopt(host._replace(files={**host.files, f"{COURIER}/smtpaccess/tarbaby": rule}))
+    path = f"{COURIER}/smtpaccess/default"
+    judged = judge([record(path, "", "192.0.2.99\tallow,RELAYCLIENT\n")], adopted.explained, adopted.before)
+    why = {one.item: one.why for one in judged}
+    assert why["*"]
+    assert not why["192.0.2.99"]
+
+
 def test_somebody_less_who_is_denied_is_noticed(access, unexplained):
     path = f"{COURIER}/smtpaccess/default"
     text = render_access([one for one in access if one.network != "203.0.113.64"])
