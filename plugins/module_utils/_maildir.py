@@ -16,10 +16,17 @@ import re
 import stat
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # The first line of every .courier of ours. Any other belongs to a person, or to a webmail.
 MARK = "# Managed by Ansible"
+
+# The options of every module that goes into mailboxes, for MailRoot; documented by the fragment maildir.
+MAILDIR_SPEC: dict[str, Any] = {
+    "mail_root": {"type": "path", "required": True},
+    "uid": {"type": "int", "required": True},
+    "gid": {"type": "int", "required": True},
+}
 
 # What the program goes by that .courier asks, where it asks one.
 RULES = ".mailrules"

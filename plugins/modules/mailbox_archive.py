@@ -14,21 +14,9 @@ description:
     removes the home. If they differ, because somebody is still logged in for example, nothing is removed.
   - The home is read and removed with the rights of the mail user, so a link in it leads nowhere that he may not go.
 options:
-  mail_root:
-    description: The directory below which all homes are.
-    type: path
-    required: true
   home:
     description: The home, below O(mail_root).
     type: path
-    required: true
-  uid:
-    description: Number of the user whom the mailboxes belong to.
-    type: int
-    required: true
-  gid:
-    description: Number of the group whom the mailboxes belong to.
-    type: int
     required: true
   name:
     description: What the archive is called after, such as the address.
@@ -38,6 +26,7 @@ options:
     description: Where archives go. It is made if it is not there.
     type: path
     default: /var/backups/courier-mail
+extends_documentation_fragment: [courier.mail.maildir]
 attributes:
   check_mode:
     description: Says whether there is a mailbox.
@@ -72,11 +61,11 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._maildir import MAILDIR_SPEC
+
 SPEC = {
-    "mail_root": {"type": "path", "required": True},
     "home": {"type": "path", "required": True},
-    "uid": {"type": "int", "required": True},
-    "gid": {"type": "int", "required": True},
+    **MAILDIR_SPEC,
     "name": {"type": "str", "required": True},
     "directory": {"type": "path", "default": "/var/backups/courier-mail"},
 }

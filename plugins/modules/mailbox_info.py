@@ -19,18 +19,7 @@ options:
     type: list
     elements: dict
     required: true
-  mail_root:
-    description: The directory below which all homes are.
-    type: path
-    required: true
-  uid:
-    description: Number of the user whom the mailboxes belong to.
-    type: int
-    required: true
-  gid:
-    description: Number of the group whom the mailboxes belong to.
-    type: int
-    required: true
+extends_documentation_fragment: [courier.mail.maildir]
 attributes:
   check_mode:
     description: Changes nothing anyway.
@@ -94,14 +83,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.userdb import METHODS, UserdbError, canonical
 from ..module_utils._filters._maildirs import folders, messages
-from ..module_utils._maildir import MailRoot, rights_of_mail_user
+from ..module_utils._maildir import MAILDIR_SPEC, MailRoot, rights_of_mail_user
 
 SPEC = {
     # The hashes in them are not to be in the journal.
     "accounts": {"type": "list", "elements": "dict", "required": True, "no_log": True},
-    "mail_root": {"type": "path", "required": True},
-    "uid": {"type": "int", "required": True},
-    "gid": {"type": "int", "required": True},
+    **MAILDIR_SPEC,
 }
 _LOGIN = re.compile(r"(?P<at>\d+)\.\d+ \S+ (?P<by>imapd|pop3d)(?:-ssl)?\[\d+\]: LOGIN, user=(?P<who>[^,]+),")
 _SENT = re.compile(r"(?P<at>\d+)\.\d+ \S+ (?P<by>courierd)\[\d+\]: newmsg,id=\S+ auth=(?P<who>[^:\s]+):")

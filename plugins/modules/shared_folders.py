@@ -58,24 +58,13 @@ options:
     description: The homes of all accounts, by address. An empty one is C(DOMAIN/LOCALPART) below O(mail_root).
     type: dict
     required: true
-  mail_root:
-    description: The directory below which all homes are.
-    type: path
-    required: true
-  uid:
-    description: Number of the user whom the mailboxes belong to.
-    type: int
-    required: true
-  gid:
-    description: Number of the group whom the mailboxes belong to.
-    type: int
-    required: true
   index:
     description: The index, as C(IMAP_SHAREDINDEXFILE) says. One that is not of this module is refused.
     type: path
     default: /etc/courier/shared/index
 seealso:
   - module: courier.mail.userdb
+extends_documentation_fragment: [courier.mail.maildir]
 attributes:
   check_mode:
     description: Says what would be made and written.
@@ -115,7 +104,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._courier.shared import MARK, Shared, SharedError, indexed, render, shared
 from ..module_utils._courier.userdb import UserdbError, canonical
-from ..module_utils._maildir import MailboxError, MailRoot
+from ..module_utils._maildir import MAILDIR_SPEC, MailboxError, MailRoot
 from ..module_utils._managed_file import Directory, File, ensure, ensure_places, read, together
 from ..module_utils._shared import carry_out, diff, survey
 
@@ -131,9 +120,7 @@ _FOLDER = {
 SPEC: dict[str, Any] = {
     "folders": {"type": "list", "elements": "dict", "options": _FOLDER, "required": True},
     "homes": {"type": "dict", "required": True},
-    "mail_root": {"type": "path", "required": True},
-    "uid": {"type": "int", "required": True},
-    "gid": {"type": "int", "required": True},
+    **MAILDIR_SPEC,
     "index": {"type": "path", "default": "/etc/courier/shared/index"},
 }
 

@@ -11,6 +11,7 @@ import os
 import pty
 import select
 import smtplib
+import termios
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -70,14 +71,16 @@ class Work:
         shown, typed = "", 0
         with suppress(OSError):  # the terminal is gone when the process is
             while True:
-                # What is typed before Ansible listens, it throws away: then nothing happens, so it is typed again.
-                heard = select.select([terminal], [], [], 5 if typed else 60)[0]
+                heard = select.select([terminal], [], [], 1)[0]
                 if heard:
                     if not (part := os.read(terminal, 1 << 16)):
                         break
                     shown += part.decode(errors="replace")
                 prompts = min(len(passwords), shown.count("(output is hidden)"))
-                if typed < prompts or (not heard and typed):
+                # What is typed before Ansible listens is shown and thrown away. It listens when nothing is shown, but
+                # throws away what it has first: then nothing happens, and it is typed again.
+                listens = not termios.tcgetattr(terminal)[3] & termios.ECHO
+                if listens and (typed < prompts or not heard):
                     typed = prompts
                     os.write(terminal, f"{passwords[typed - 1]}\r".encode())
         done.set()

@@ -157,8 +157,8 @@ class TestFailure:
 def test_a_change_gets_another_certificate_and_keeps_it(site, play, served):
     """Of names and key, and back."""
     kind = {"rsa": "ecdsa"}.get(site.facts.get("certificates_key_type", "ecdsa"), "rsa")
-    # What mail programs ask must stay.
-    names = "{{ [mail_hostname] + (mail_domains | courier.mail.autoconfig_names(true)) }}"
+    # What mail programs and browsers ask must stay.
+    names = "{{ [mail_hostname, mail_webmail.host] + (mail_domains | courier.mail.autoconfig_names(true)) }}"
     other = json.dumps({"certificates_key_type": kind, "certificates_names": names})
     try:
         for outcome in ("changed", "ok"):
