@@ -47,12 +47,7 @@ sanity: python tools  ## Ansible's own checks of the collection
 	@$(BED)/sanity.sh
 
 molecule: python engine tools  ## Conversations with real mail servers
-	molecule test
-	molecule test --scenario-name zdkimfilter
-	molecule test --scenario-name backup
-	molecule test --scenario-name testing
-	molecule test --scenario-name upgrade
-	molecule test --scenario-name adopt
+	@$(BED)/scenarios.sh
 
 .PHONY: bench
 bench: python engine  ## Measure speed and scale, compared with others in the same run

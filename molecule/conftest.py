@@ -176,7 +176,7 @@ class Site(Sender):
         with self.imap(self) as imap:
             imap.login(*account)
             imap.select(readonly=True)
-            _rest, (numbers,) = imap.search(None, where, token)
+            _rest, (numbers,) = imap.search(None, where, f'"{token}"')
             if not numbers:
                 return []
             _rest, parts = imap.fetch(numbers.replace(b" ", b",").decode(), "(BODY.PEEK[])")

@@ -7,6 +7,9 @@ set -euo pipefail
 
 name=${1:?usage: image.sh bookworm|trixie|forky|world}
 image=courier-mail-bed:$name
+# One at a time: scenarios that begin together want the same images.
+exec 9>"${TMPDIR:-/tmp}/courier-mail-bed.lock"
+flock 9
 recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-16)
 [[ $(docker image inspect -f '{{index .Config.Labels "recipe"}}' "$image" 2>/dev/null) == "$recipe" ]] && exit 0
 

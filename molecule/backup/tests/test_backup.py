@@ -105,7 +105,7 @@ def test_it_runs_every_night(site):
 
 
 def test_secrets_are_roots(site):
-    assert site.check_output("stat -c %%a /etc/courier-mail-backup /etc/courier-mail-backup/password") == "700\n600"
+    assert site.check_output("stat -c %a /etc/courier-mail-backup /etc/courier-mail-backup/password") == "700\n600"
     assert "three ships" not in site.check_output("journalctl --no-pager -u 'courier-mail-backup*'")
 
 
@@ -123,7 +123,7 @@ def test_a_full_disk_is_told_before_anything_is_written(site, failing, eventuall
     try:
         assert "MiB left, and 200 are needed" in failing()
         # The contact hears of it.
-        assert eventually(lambda: site.inbox(site.accounts["alice"], '"has no backup of today"'))
+        assert eventually(lambda: site.inbox(site.accounts["alice"], "has no backup of today"))
     finally:
         site.check_output(f"umount {place}")
 

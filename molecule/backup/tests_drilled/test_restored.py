@@ -30,7 +30,7 @@ def test_every_message_is_there_with_its_flags(site, drill):
 
 
 def test_it_belongs_to_whom_mail_belongs_to_there(drill):
-    assert drill.check_output("stat -c %%u /srv/vmail/example.com/alice/Maildir/new") == "5001"
+    assert drill.check_output("stat -c %u /srv/vmail/example.com/alice/Maildir/new") == "5001"
     assert drill.check_output("find /srv/vmail ! -user vmail ! -name .courier-mail-before") == ""
 
 

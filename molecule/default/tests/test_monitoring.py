@@ -19,7 +19,7 @@ KEY = "a-secret-for-the-vault"
 GOT = "/run/bed-hook"
 # Keeps what it gets, and answers 204, or what it is told to.
 RECEIVER = """
-import http.server, itertools, json, os, ssl, sys
+import http.server, itertools, json, os, socket, ssl, sys
 chain, key, answer = sys.argv[1], sys.argv[2], int(sys.argv[3])
 os.makedirs("/run/bed-hook", exist_ok=True)
 numbers = itertools.count(len(os.listdir("/run/bed-hook")))
@@ -30,6 +30,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             json.dump({"fields": dict(self.headers), "body": body}, stream)
         self.send_response(answer)
         self.end_headers()
+http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
 server = http.server.ThreadingHTTPServer(("::", 8443), Receiver)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(chain, key)
@@ -307,7 +308,7 @@ def test_a_line_that_imitates_couriers_counts_nothing(site, watch):
 
 def test_what_it_writes_is_for_the_watch_alone(site):
     modes = site.check_output(
-        "stat -c '%%U %%G %%a' /etc/courier-mail-watch/alarm.secrets.json /run/courier-mail-watch-look/seen.json"
+        "stat -c '%U %G %a' /etc/courier-mail-watch/alarm.secrets.json /run/courier-mail-watch-look/seen.json"
         " /var/lib/courier-mail-watch"
     ).splitlines()
     assert modes == [

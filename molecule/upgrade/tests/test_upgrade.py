@@ -209,7 +209,7 @@ class TestAfter:
         with host.imap(host) as imap:
             imap.login(*host.accounts["alice"])
             imap.select(readonly=True)
-            _rest, (numbers,) = imap.search(None, "SUBJECT", f"kept {upgraded.token}")
+            _rest, (numbers,) = imap.search(None, "SUBJECT", f'"kept {upgraded.token}"')
             _rest, (flags,) = imap.fetch(numbers.decode(), "(FLAGS)")
         assert {rb"\Seen", rb"\Flagged"} <= set(re.search(rb"FLAGS \(([^)]*)\)", flags)[1].split())
 

@@ -23,6 +23,7 @@ from ._manifest import digest
 # Records of C, by their first letter (comctlfile.h).
 _ID, _NEXT, _DELAY = "M", "A", "L"
 _HELD = 10 * 365 * 86400
+_SLOT = 10000  # seconds of one directory of the queue
 _TRIGGER = b"\n"  # there is new mail
 NEW = "tmp"  # where Courier has new mail
 
@@ -96,8 +97,10 @@ def give(source: str, courier: str, owner: tuple[int, int], *, hold: bool, witho
     moment = int(time.time())
     there = alive(courier)
     # Courier's own directories of new mail are named so, by time.
-    directory = f"{courier}/{NEW}/{moment // 10000}"
+    directory = f"{courier}/{NEW}/{moment // _SLOT}"
     given = []
+    if hold:
+        _have_slots(f"{courier}/msgq", owner, moment + _HELD)
     for position, entry in enumerate(sorted(os.listdir(source)) if os.path.isdir(source) else []):
         if not entry.startswith("C"):
             continue
@@ -124,6 +127,21 @@ def give(source: str, courier: str, owner: tuple[int, int], *, hold: bool, witho
     if given:
         _trigger(f"{courier}/{NEW}/trigger")
     return given
+
+
+def _have_slots(queue: str, owner: tuple[int, int], moment: int) -> None:
+    """Have the directories of the queue for what is next tried at a moment or soon after.
+
+    Courier makes that of the present alone, and ends where another is missing (cdmsgq.C). When it starts, it removes
+    those that are empty; files that it does not know it passes over.
+    """
+    for slot in (moment // _SLOT, moment // _SLOT + 1):
+        directory = f"{queue}/{slot}"
+        os.makedirs(directory, 0o755, exist_ok=True)
+        with open(f"{directory}/held", "wb"):
+            pass
+        for path in (queue, directory, f"{directory}/held"):
+            os.chown(path, *owner)
 
 
 def _control(text: bytes, inode: int, *, hold: bool) -> bytes:

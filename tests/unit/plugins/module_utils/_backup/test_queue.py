@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -100,6 +101,15 @@ def test_what_is_held_waits_for_ten_years(copy):
     _numbers, (control,) = given(host, target, hold=True)
     lines = control.read_text().splitlines()
     assert lines[[line[0] for line in lines].index("M") + 1] == "L315360000"
+
+
+def test_courier_has_a_place_for_what_is_held(copy):
+    host, target = copy
+    given(host, target, hold=True)
+    soon = int(time.time()) + 315360000
+    for moment in (soon, soon + 10000):
+        # Empty, it would be gone when Courier starts.
+        assert list((host.courier / "msgq" / str(moment // 10000)).iterdir())
 
 
 def test_what_courier_has_is_not_given_twice(copy):
