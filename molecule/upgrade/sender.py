@@ -4,7 +4,7 @@ As a mail server does: each message is tried at once, and then every few seconds
 What became of each attempt goes to standard output, a line of JSON each. It ends when the file that is named last has
 appeared and nothing waits any more.
 
-    sender.py 198.18.71.12 alice@example.org TOKEN /run/enough
+    sender.py 198.18.73.12 alice@example.org TOKEN /run/enough
 """
 
 from __future__ import annotations

@@ -140,9 +140,11 @@ def test_a_satellite_whose_way_is_cut_is_late(satellite, proofs, eventually):
     proofs.comes("hub", since, satellite.name)
 
 
-def test_a_letter_that_does_not_leave_is_late_and_told_with_where_it_lies(site, proofs):
+def test_a_letter_that_does_not_leave_is_late_and_told_with_where_it_lies(site, sites, proofs):
     proofs.comes("outside", proofs.prove("outside"))
-    site.check_output("systemctl stop courier")
+    (other,) = [one for one in sites if one.name != site.name]
+    ways = [f"unreachable {address}" for address in other.addresses.values()]
+    site.check_output("; ".join(f"ip route add {way}" for way in ways))
     try:
         since = proofs.prove("outside")
         proofs.age("sent", ["at"], 3600)
@@ -150,7 +152,8 @@ def test_a_letter_that_does_not_leave_is_late_and_told_with_where_it_lies(site, 
         assert way["state"] == "bad"
         assert "is not proved by an answer after" in way["said"]
     finally:
-        site.check_output("systemctl start courier")
+        site.check_output("; ".join(f"ip route del {way}" for way in ways))
+        site.check_output("courier flush")
     proofs.comes("outside", since)
 
 

@@ -14,7 +14,7 @@ KEPT = ["aliases", "aliasdir", "hosteddomains", "esmtpacceptmailfor.dir", "smtpa
 
 
 def configuration(site):
-    return site.check_output("cd /etc/courier && find %s | sort", " ".join(KEPT)).splitlines()
+    return site.check_output(f"cd /etc/courier && find {' '.join(KEPT)} | sort").splitlines()
 
 
 def running(site):

@@ -14,7 +14,7 @@ import os
 import sys
 from _socket import AF_UNIX, SHUT_WR, SOCK_STREAM, socket
 
-SOCKET = "/run/courier-mail-watch/mail"
+SOCKET = "/run/courier-mail-watch-mail/socket"
 TEMPORARY = 75  # Courier keeps the message and comes again
 # Reports take long to read. After that, whoever answers still must not have the message twice.
 SECONDS = 900

@@ -65,7 +65,7 @@ def handed(tmp_path, word="arrived", letter=LETTER, **environment):
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    text = PROGRAM.read_text().replace("/run/courier-mail-watch/mail", path)
+    text = PROGRAM.read_text().replace("/run/courier-mail-watch-mail/socket", path)
     done = subprocess.run(
         [sys.executable, "-IS", "-c", text, word],
         input=letter,
@@ -126,7 +126,7 @@ def test_half_a_message_is_none(part, said, why):
 
 
 def test_nobody_listens(tmp_path):
-    text = PROGRAM.read_text().replace("/run/courier-mail-watch/mail", str(tmp_path / "none"))
+    text = PROGRAM.read_text().replace("/run/courier-mail-watch-mail/socket", str(tmp_path / "none"))
     environment = {"RECIPIENT": "a@example.com", "SENDER": ""}
     done = subprocess.run(
         [sys.executable, "-IS", "-c", text, "take"], input=b"x", env=environment, capture_output=True, check=False
