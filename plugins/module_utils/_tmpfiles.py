@@ -13,7 +13,9 @@ from __future__ import annotations
 import re
 
 # A line: its type, with signs that refine it, and the path, which may stand in quotes.
-_LINE = re.compile(r"""^(?P<before>[ \t]*)D(?P<signs>[!+=~^$?-]*)(?P<rest>[ \t]+["']?(?P<path>/[^ \t\n"']*).*)$""")
+_LINE = re.compile(
+    r"""^(?P<before>[ \t]*)D(?P<signs>[!+=~^$?-]*)(?P<rest>[ \t]+["']?(?P<path>/[^ \t\n"']*)["']?)(?P<fields>.*)$"""
+)
 # What is empty after a boot by itself, and is meant to be.
 _PASSING = re.compile(r"/(run|tmp|var/run|var/tmp)(/|$)")
 
@@ -34,4 +36,9 @@ def emptied(text: str) -> list[str]:
 def _mend(line: re.Match[str]) -> str:
     if _PASSING.match(line["path"]):
         return line[0]
-    return f"{line['before']}d{line['signs']}{line['rest']}"
+    # With a colon, mode, owner and group are those of a directory that is made. One that is there has what it was given.
+    fields = re.split(r"([ \t]+)", line["fields"])
+    for place in range(2, min(len(fields), 7), 2):
+        if fields[place][:1] not in ("", ":", "-"):
+            fields[place] = f":{fields[place]}"
+    return f"{line['before']}d{line['signs']}{line['rest']}{''.join(fields)}"

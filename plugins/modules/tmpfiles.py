@@ -12,7 +12,8 @@ author: The courier.mail contributors (@courier-mail)
 description:
   - The packages of Courier 2 tell C(systemd-tmpfiles) to empty directories of its configuration and of its queue at
     each boot (lines of type C(D)). For each such file of theirs, this module writes one of the same name, which systemd
-    reads instead, and in which these lines make the directory and keep what is in it (type C(d)).
+    reads instead, and in which these lines make the directory where it is missing, and leave it and what is in it alone
+    where it is there (type C(d), with a colon before mode, owner and group).
   - It takes the packages' text as it is now, so that what else a newer package says there comes along with the next
     run. Where a package empties nothing any more, what this module wrote goes.
   - What is below C(/run), C(/tmp) and C(/var/tmp) may be emptied.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from plugins.module_utils._tmpfiles import emptied, kept
@@ -26,7 +28,7 @@ LEFT = {
 @pytest.mark.parametrize(("text", "path"), KEPT.values(), ids=KEPT)
 def test_keeps(text, path):
     assert emptied(text) == [path]
-    assert kept(text) == text.replace("D", "d", 1)
+    assert re.sub("(?<= ):", "", kept(text)) == text.replace("D", "d", 1)
     assert emptied(kept(text)) == []
 
 
@@ -36,9 +38,20 @@ def test_leaves_alone(text):
     assert kept(text) is None
 
 
+def test_a_directory_that_is_there_has_the_mode_that_it_was_given():
+    assert kept("D /etc/courier/shared/ 0750 root courier - -\n") == "d /etc/courier/shared/ :0750 :root :courier - -\n"
+
+
+def test_an_age_is_no_group():
+    assert kept("D /var/lib/courier/msgq - - - 10d\n") == "d /var/lib/courier/msgq - - - 10d\n"
+
+
 def test_changes_no_other_line():
     text = f"# About it\n{LEFT['modes']}{KEPT['a directory of the queue'][0]}{LEFT['what is made anew by itself']}"
     before, after = text.splitlines(), kept(text).splitlines()
     assert [(one, other) for one, other in zip(before, after, strict=True) if one != other] == [
-        ("    D  /var/lib/courier/msgs 0750 courier courier -", "    d  /var/lib/courier/msgs 0750 courier courier -")
+        (
+            "    D  /var/lib/courier/msgs 0750 courier courier -",
+            "    d  /var/lib/courier/msgs :0750 :courier :courier -",
+        )
     ]

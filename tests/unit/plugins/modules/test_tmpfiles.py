@@ -53,7 +53,9 @@ def test_writes_a_file_of_the_same_name(run, root):
     answer = run()
     assert answer["changed"]
     assert answer["kept"] == ["/var/lib/courier/msgs"]
-    assert written(root).read_text() == tmpfiles.MARK + QUEUE.replace("D", "d", 1)
+    assert written(root).read_text() == tmpfiles.MARK + QUEUE.replace("D", "d", 1).replace(
+        "0750 root root", ":0750 :root :root"
+    )
     assert os.listdir(root / "etc/tmpfiles.d") == ["courier-mta.conf"]
     assert run()["changed"] is False
 
