@@ -524,7 +524,7 @@ class Upgrade:
         code, stdout, stderr = self.module.run_command(list(command), environ_update=ENVIRONMENT)
         if code != 0 and not fails:
             said = [line for line in f"{stdout}\n{stderr}".splitlines() if line.strip()][-5:]
-            raise Stopped(f"{' '.join(command[:2])} ended with {code}: {' '.join(said)}")
+            raise Stopped(f"{command[0]} ended with {code}: {' '.join(said)}")
         return str(stdout)
 
     def _apt(self, name: str, *arguments: str) -> None:

@@ -17,26 +17,6 @@ COMMAND = "/usr/local/sbin/courier-mail-watch"
 EXPORTER = "http://127.0.0.1:9100/metrics"
 KEY = "a-secret-for-the-vault"
 GOT = "/run/bed-hook"
-# Keeps what it gets, and answers 204, or what it is told to.
-RECEIVER = """
-import http.server, itertools, json, os, socket, ssl, sys
-chain, key, answer = sys.argv[1], sys.argv[2], int(sys.argv[3])
-os.makedirs("/run/bed-hook", exist_ok=True)
-numbers = itertools.count(len(os.listdir("/run/bed-hook")))
-class Receiver(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        with open(f"/run/bed-hook/{next(numbers):06}", "w") as stream:
-            json.dump({"fields": dict(self.headers), "body": body}, stream)
-        self.send_response(answer)
-        self.end_headers()
-http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
-server = http.server.ThreadingHTTPServer(("::", 8443), Receiver)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(chain, key)
-server.socket = context.wrap_socket(server.socket, server_side=True)
-server.serve_forever()
-"""
 KNOWN = "/etc/ssl/bed.pem /etc/ssl/private/bed.key"
 UNKNOWN = "/run/bed-unknown.pem /run/bed-unknown.key"
 # Changes a setting of a part, and says what it was.
@@ -59,11 +39,11 @@ class Receiver:
 
     def start(self, certificate=KNOWN, answer=204):
         self.stop()
-        self.host.check_output(f"systemd-run -q --unit=bed-hook python3 -c %s {certificate} {answer}", RECEIVER)
+        self.host.check_output(f"systemd-run -q --unit=bed-hook python3 /usr/local/bin/hook.py {certificate} {answer}")
         assert self.eventually(lambda: self.host.is_open(8443))
 
     def stop(self):
-        self.host.run("systemctl stop bed-hook; systemctl reset-failed bed-hook")
+        self.host.run("systemctl stop hook bed-hook; systemctl reset-failed bed-hook")
 
     def got(self, site):
         """What came from a site: fields of the header, and the body as it came."""
@@ -126,6 +106,7 @@ def receiver(partner_host, eventually):
     found.start()
     yield found
     found.stop()
+    partner_host.check_output("systemctl start hook")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import smtplib
 import time
@@ -124,36 +125,45 @@ def test_a_satellite_is_proved_where_its_mail_arrives(site, satellite, smarthost
     back.comes("report", since, satellite.name)
 
 
+@pytest.fixture
+def cut():
+    """Let no mail of a host reach another, and let it go on afterwards."""
+
+    @contextlib.contextmanager
+    def cut(host, other):
+        ways = [f"unreachable {address}" for address in other.addresses.values()]
+        host.check_output("; ".join(f"ip route add {way}" for way in ways))
+        try:
+            yield
+        finally:
+            host.check_output("; ".join(f"ip route del {way}" for way in ways))
+            host.check_output("courier flush")
+
+    return cut
+
+
 @pytest.mark.parametrize("satellite", ["sat1"], indirect=True)
-def test_a_satellite_whose_way_is_cut_is_late(satellite, proofs, eventually):
+def test_a_satellite_whose_way_is_cut_is_late(site, satellite, proofs, cut, eventually):
     proofs.comes("hub", Proofs(satellite, eventually).prove(), satellite.name)
-    satellite.check_output("systemctl stop courier")
-    try:
+    with cut(satellite, site):
         since = Proofs(satellite, eventually).prove()
         proofs.age("arrivals", ["arrived", "expected"], 7200)
         way = proofs.way("hub", satellite.name)
         assert way["state"] == "bad"
         assert "the last letter came at" in way["said"]
         assert proofs.host.run(f"{COMMAND} proofs").rc == 1
-    finally:
-        satellite.check_output("systemctl start courier")
     proofs.comes("hub", since, satellite.name)
 
 
-def test_a_letter_that_does_not_leave_is_late_and_told_with_where_it_lies(site, sites, proofs):
+def test_a_letter_that_does_not_leave_is_late_and_told_with_where_it_lies(site, sites, proofs, cut):
     proofs.comes("outside", proofs.prove("outside"))
     (other,) = [one for one in sites if one.name != site.name]
-    ways = [f"unreachable {address}" for address in other.addresses.values()]
-    site.check_output("; ".join(f"ip route add {way}" for way in ways))
-    try:
+    with cut(site, other):
         since = proofs.prove("outside")
         proofs.age("sent", ["at"], 3600)
         way = proofs.way("outside")
         assert way["state"] == "bad"
         assert "is not proved by an answer after" in way["said"]
-    finally:
-        site.check_output("; ".join(f"ip route del {way}" for way in ways))
-        site.check_output("courier flush")
     proofs.comes("outside", since)
 
 

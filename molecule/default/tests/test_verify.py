@@ -48,6 +48,14 @@ def verify(tmp_path_factory):
     return verify
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_of_before(sites, host_named):
+    """What other tests broke is told of for hours; here a watch begins that knows nothing of it."""
+    names = [f"{name}.{site.domain}" for site in sites for name in ("mx1", "out1", "sat1", "sat2")]
+    for host in map(host_named, names):
+        host.check_output("cd /var/lib/courier-mail-watch && rm -f alarm.sqlite* proofs.sqlite*")
+
+
 @pytest.fixture(scope="module")
 def well(verify):
     return verify()
