@@ -183,7 +183,7 @@ def test_what_breaks_is_told_once_and_that_it_is_well_again(site, watch, receive
         assert watch.alarms().get(key, "well") == "well"
 
 
-def test_a_full_queue_is_bad(site, watch, token, letter):
+def test_a_full_queue_is_bad(site, watch, token, letter, eventually):
     dead = [f"{token}-{number}@dead.example.net" for number in range(3)]
     try:
         for one in dead:
@@ -192,7 +192,7 @@ def test_a_full_queue_is_bad(site, watch, token, letter):
             watch.look()
             assert watch.findings()["host: messages in the queue"]["state"] == "bad"
             states = ("deferred", "waiting")
-            assert sum(watch.number("queue_messages", state=state) for state in states) >= 3
+            assert eventually(lambda: sum(watch.number("queue_messages", state=state) for state in states) >= 3)
     finally:
         site.run("mailq -batch | grep %s | cut -d';' -f2 | xargs -r -n1 cancelmsg", token)
 

@@ -80,7 +80,8 @@ class TestARouteIntoNowhere:
         (said,) = {
             one["result"]["msg"]
             for one in record
-            if one["task"].endswith("Fail where letters were lost") and one["outcome"] == "failed"
+            if one["task"].endswith("Fail where letters were lost")
+            and (one["outcome"], one["host"]) == ("failed", HUB)
         }
         said = re.sub(r"\s+", " ", said)
         assert re.search(r"out: foreign or by a route on mx1\.example\.com, to \S+@example\.net", said)
@@ -117,7 +118,7 @@ def test_a_change_that_is_well_stays(proved, hub):
             "courier.mail.site", "--tags", "courier_mta", courier_mta_files={"warntime": "5h", "esmtpdelay": "0"}
         )
         assert done.returncode == 0
-        assert outcomes(record, "Send what programs and people of this host send") == {"changed"}
+        assert "changed" in outcomes(record, "Send what programs and people of this host send")
         assert hub.check_output("cat /etc/courier/warntime") == "5h"
         assert "pending" not in names(hub)
     finally:
@@ -145,7 +146,7 @@ def test_a_run_that_died_is_brought_back_by_hand(proved, hub):
 
 
 def test_without_somebody_to_write_to_nothing_is_done():
-    done, record = run("courier.mail.site", limit=HUB, mail_contact="", revert_contact="")
+    done, record = run("courier.mail.site", limit=HUB, revert_contact="")
     assert done.returncode != 0
     assert "set mail_contact" in re.sub(r"\s+", " ", done.stdout)
     assert {one["outcome"] for one in record} <= {"ok", "skipped", "failed"}
