@@ -36,7 +36,7 @@ def emptied(text: str) -> list[str]:
 def _mend(line: re.Match[str]) -> str:
     if _PASSING.match(line["path"]):
         return line[0]
-    # With a colon, mode, owner and group are those of a directory that is made. One that is there has what it was given.
+    # With a colon, mode, owner and group are for a directory that is made. One that is there has what it was given.
     fields = re.split(r"([ \t]+)", line["fields"])
     for place in range(2, min(len(fields), 7), 2):
         if fields[place][:1] not in ("", ":", "-"):

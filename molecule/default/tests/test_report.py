@@ -119,7 +119,9 @@ def test_says_how_the_host_stands(data, site):
     assert report["queue"]["messages"] >= 0
     assert report["units"]["watched"] > 5
     assert report["bans"]["error"] == ""
-    assert {one["address"] for one in of(data, site)["mailboxes"]} == {account["address"] for account in site.facts["mail_accounts"]}
+    assert {one["address"] for one in of(data, site)["mailboxes"]} == {
+        account["address"] for account in site.facts["mail_accounts"]
+    }
 
 
 def test_a_satellite_has_less_to_say(data, satellite):

@@ -80,8 +80,7 @@ class TestARouteIntoNowhere:
         (said,) = {
             one["result"]["msg"]
             for one in record
-            if one["task"].endswith("Fail where letters were lost")
-            and (one["outcome"], one["host"]) == ("failed", HUB)
+            if one["task"].endswith("Fail where letters were lost") and (one["outcome"], one["host"]) == ("failed", HUB)
         }
         said = re.sub(r"\s+", " ", said)
         assert re.search(r"out: foreign or by a route on mx1\.example\.com, to \S+@example\.net", said)
