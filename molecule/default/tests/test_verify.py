@@ -56,7 +56,7 @@ def nothing_of_before(sites, host_named):
         host.check_output("rm -f /var/lib/courier-mail-watch/*.sqlite*")
     for site in sites:
         # Letters of runs whose letters were lost for a while.
-        there = f"grep -rl --null 'courier.mail verify' /srv/vmail/{site.domain}/*/Maildir/cur"
+        there = f"grep -rl --null 'courier.mail verify' /srv/vmail/{site.domain}/*/Maildir/???"
         site.run(f"{there} | xargs -0 rm -f")
 
 
