@@ -47,7 +47,12 @@ sanity: python tools  ## Ansible's own checks of the collection
 	@$(BED)/sanity.sh
 
 molecule: python engine tools  ## Conversations with real mail servers
-	@$(BED)/scenarios.sh
+	@$(BED)/scenarios.sh zdkimfilter adopt backup
+
+.PHONY: releases
+releases: python engine tools  ## Debian 12 becoming 13, and what will be 14
+	molecule test --scenario-name upgrade
+	molecule test --scenario-name testing
 
 .PHONY: bench
 bench: python engine  ## Measure speed and scale, compared with others in the same run

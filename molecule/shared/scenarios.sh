@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Every scenario: the long one, and beside it the short ones, one after another. What those say comes when all have ended.
+# Run scenarios: the long one, and beside it short ones, one after another. What those say comes when all have ended.
 set -euo pipefail
 
+(($#)) || { echo "usage: scenarios.sh SCENARIO..." >&2; exit 2; }
 said=$(mktemp)
 beside() {
-  local status=0
-  for scenario in zdkimfilter backup testing upgrade adopt; do
+  local scenario status=0
+  for scenario; do
     molecule test --scenario-name "$scenario" || status=$?
   done
   return "$status"
 }
-beside >"$said" 2>&1 </dev/null &
+beside "$@" >"$said" 2>&1 </dev/null &
 short=$!
 trap 'kill "$short" 2>/dev/null; rm -f "$said"' EXIT
 
