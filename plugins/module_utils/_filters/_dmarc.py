@@ -77,7 +77,7 @@ def authors(values: Sequence[str]) -> Authors:
     if not values:
         return Authors([], "there is no From")
     value = values[0].encode("ascii", "surrogateescape").decode("utf-8", "replace")
-    listed = [address.rpartition("@")[2] for _name, address in getaddresses([value]) if "@" in address]
+    listed = [address.rpartition("@")[2] for _name, address in named(value)]
     bare = _COMMENT.sub(" ", _QUOTED.sub('""', value))
     shown = [match[1] for match in _ADDRESS.finditer(bare)]
     domains = list(dict.fromkeys(to_ascii(domain) for domain in (*shown, *listed) if _is_domain(domain)))
@@ -86,6 +86,14 @@ def authors(values: Sequence[str]) -> Authors:
     if len(domains) > _MOST_AUTHORS:
         return Authors([], f"From has addresses in {len(domains)} domains")
     return Authors(domains)
+
+
+def named(value: str) -> list[tuple[str, str]]:
+    """The names and addresses in a field. In comments a thousand deep there are none."""
+    try:
+        return [(name, address) for name, address in getaddresses([value]) if "@" in address]
+    except RecursionError:
+        return []
 
 
 def to_ascii(domain: str) -> str:

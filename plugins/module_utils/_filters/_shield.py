@@ -15,11 +15,10 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from email.errors import HeaderParseError
 from email.header import Header, decode_header, make_header
-from email.utils import getaddresses
 
 from . import _dkim
 from ._addresses import spelled
-from ._dmarc import authors, organisational, policy, to_ascii
+from ._dmarc import authors, named, organisational, policy, to_ascii
 from ._letter import Letter
 from ._message import Field
 from ._resolve import Ask, Temporary
@@ -88,7 +87,7 @@ def _of(domains: Sequence[str]) -> Callable[[Field], bool]:
 def _from(value: str, address: str) -> bytes:
     """The new From, after the colon: the names of the authors, by way of the domain that passes it on."""
     written = value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
-    people = list(dict.fromkeys(_name(*one) for one in getaddresses([written]) if "@" in one[1]))
+    people = list(dict.fromkeys(_name(*one) for one in named(written)))
     shown = ", ".join(people[:_NAMES]) + (" and others" if len(people) > _NAMES else "")
     local_part, _at, domain = spelled(address).rpartition("@")
     phrase = f"{shown or 'Somebody'} via {domain}"

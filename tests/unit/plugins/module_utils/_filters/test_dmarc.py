@@ -144,5 +144,10 @@ def test_authors_are_found_where_python_sees_none(monkeypatch):
     assert _dmarc.authors(["ceo@example.org <ann@example.net>"]).domains == ["example.org", "example.net"]
 
 
+def test_comments_a_thousand_deep_stop_nothing():
+    assert _dmarc.named("(" * 2000 + "ann@example.net") == []
+    assert _dmarc.authors(["(" * 2000 + "ann@example.net"]).domains == ["example.net"]
+
+
 def test_pct_softens():
     assert [_dmarc.softer(wanted) for wanted in _dmarc.POLICIES] == ["none", "none", "quarantine"]
