@@ -85,3 +85,14 @@ def test_no_listener_opens_without_the_filters(site):
         shown = site.check_output("systemctl show --property=Requires --property=After -- %s", listener)
         said = dict(line.split("=", 1) for line in shown.splitlines())
         assert all("courier-pythonfilter.socket" in said[key].split() for key in ("Requires", "After")), listener
+
+
+def test_the_socket_of_the_filters_is_there_whoever_is_started_first(site):
+    """courierfilter removes all sockets when it starts, and Courier passes mail that no socket is there for."""
+    listeners = "courier-mta courier-msa courier-mta-ssl"
+    try:
+        site.check_output("systemctl stop courierfilter")
+        site.check_output("systemctl start courier-pythonfilter")
+    finally:
+        site.check_output(f"systemctl start courierfilter courier {listeners}")
+    assert site.check_output("ls /var/lib/courier/allfilters") == "pythonfilter"

@@ -31,7 +31,7 @@ _BROUGHT = (
     ("/etc/fetchmail*", "the role fetchmail"),
     ("/var/lib/fetchmail*", "the role fetchmail"),
     ("/var/log/mail.log", "logs with passwords in them are for root"),
-    (f"{COURIER}/shared/*", "folders that several people read"),
+    (f"{COURIER}/shared*", "folders that several people read"),
     (f"{COURIER}/forward.json", "how forwarded mail goes on"),
     (f"{COURIER}/srs-secrets", "how forwarded mail goes on"),
     (f"{COURIER}/dkim*", "who signs"),
