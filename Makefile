@@ -28,8 +28,9 @@ demo-info: python  ## Say where the demo host is, as JSON
 demo-down: python engine  ## Remove the demo host
 	@$(BED)/demo.sh down
 
-.PHONY: test lint unit sanity molecule
-test: lint unit sanity molecule  ## Everything that must hold
+.PHONY: test lint unit sanity molecule scenarios
+test: python engine tools  ## Everything that must hold
+	@$(BED)/beside.sh "molecule test" "$(MAKE) lint" "$(MAKE) unit" "$(MAKE) sanity" "molecule test --scenario-name zdkimfilter"
 
 lint: python  ## Style and types
 	yamllint --strict .
@@ -47,12 +48,10 @@ sanity: python tools  ## Ansible's own checks of the collection
 	@$(BED)/sanity.sh
 
 molecule: python engine tools  ## Conversations with real mail servers
-	@$(BED)/scenarios.sh zdkimfilter adopt backup
+	@$(BED)/beside.sh "molecule test" "molecule test --scenario-name zdkimfilter"
 
-.PHONY: releases
-releases: python engine tools  ## Debian 12 becoming 13, and what will be 14
-	molecule test --scenario-name upgrade
-	molecule test --scenario-name testing
+scenarios: python engine tools  ## A host taken over, one restored, Debian 12 becoming 13, and what will be 14
+	for scenario in adopt backup upgrade testing; do molecule test --scenario-name "$$scenario"; done
 
 .PHONY: bench
 bench: python engine  ## Measure speed and scale, compared with others in the same run
