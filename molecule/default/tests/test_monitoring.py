@@ -47,8 +47,7 @@ class Receiver:
 
     def got(self, site):
         """What came from a site: fields of the header, and the body as it came."""
-        names = self.host.run(f"ls {GOT}").stdout.split()
-        found = [json.loads(self.host.check_output(f"cat {GOT}/{name}")) for name in sorted(names)]
+        found = [json.loads(line) for line in self.host.run(f"awk 1 {GOT}/*").stdout.splitlines()]
         return [one for one in found if json.loads(one["body"])["host"] == site.name]
 
     def events(self, site, key):
