@@ -50,8 +50,9 @@ sanity: python tools  ## Ansible's own checks of the collection
 molecule: python engine tools  ## Conversations with real mail servers
 	@$(BED)/beside.sh "molecule test" "molecule test --scenario-name zdkimfilter"
 
-scenarios: python engine tools  ## A host taken over, one restored, Debian 12 becoming 13, and what will be 14
+scenarios: python engine tools  ## A host taken over, one restored, Debian 12 becoming 13, what will be 14, and the watch at length
 	for scenario in adopt backup upgrade testing; do molecule test --scenario-name "$$scenario"; done
+	molecule destroy && molecule converge && BED_TESTS=tests_watch molecule verify && molecule destroy
 
 .PHONY: bench
 bench: python engine  ## Measure speed and scale, compared with others in the same run
