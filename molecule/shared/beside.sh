@@ -8,7 +8,7 @@ said=$(mktemp)
 short() {
   local command status=0
   for command; do
-    nice -n 19 bash -c "$command" || { status=$?; echo "$command ended with $status"; }
+    nice -n 10 bash -c "$command" || { status=$?; echo "$command ended with $status"; }
   done
   return "$status"
 }
