@@ -18,7 +18,6 @@ import hmac
 import http.client
 import imaplib
 import json
-import os
 import smtplib
 import socket
 import ssl
@@ -34,7 +33,7 @@ import docker
 import pytest
 import testinfra
 
-from tests.playbook import play as run_playbook
+from tests.playbook import play_on_bed, sources
 
 TIMEOUT = 60  # seconds that a server may take for one answer
 CLONE_NEWNET = 0x40000000
@@ -232,8 +231,7 @@ def parse(message: bytes) -> EmailMessage:
 @functools.cache
 def inventory() -> dict[str, Any]:
     """The inventory that the scenario's hosts were set up from."""
-    sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
-    listing = subprocess.run(["ansible-inventory", "--list", *sources], check=True, capture_output=True).stdout
+    listing = subprocess.run(["ansible-inventory", "--list", *sources()], check=True, capture_output=True).stdout
     return json.loads(listing)
 
 
@@ -266,10 +264,7 @@ def play() -> Callable[..., list[Result]]:
     """Run a playbook on the scenario's hosts: `play("courier.mail.site", "--check")`."""
 
     def play(playbook: str, *arguments: str) -> list[Result]:
-        sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
-        done, record = run_playbook(*sources, *arguments, playbook, ANSIBLE_FORKS="10")
-        print(done.stdout, done.stderr)
-        return [Result(**result) for result in record]
+        return [Result(**result) for result in play_on_bed(*arguments, playbook).record]
 
     return play
 
@@ -330,6 +325,18 @@ def smarthost(site: Site) -> Sender:
 @pytest.fixture
 def faults() -> Faults:
     return Faults("faults.example.net", facts("faults.example.net"))
+
+
+@pytest.fixture(scope="session")
+def nsupdate(host_named: Callable[[str], Host]) -> Callable[..., None]:
+    """Change what the name server of the bed knows of a zone, by lines of nsupdate."""
+    server = host_named("dns.example.net")
+
+    def change(zone: str, *lines: str) -> None:
+        said = "\n".join(["server 127.0.0.1", f"zone {zone}", *lines, "send"])
+        server.check_output("echo %s | nsupdate", said)
+
+    return change
 
 
 @pytest.fixture

@@ -19,6 +19,18 @@ class Play(NamedTuple):
     record: list[dict[str, Any]]
 
 
+def sources() -> list[str]:
+    """The arguments that name the inventory of the bed."""
+    return [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
+
+
+def play_on_bed(*arguments: str) -> Play:
+    """Call ansible-playbook for the hosts of the bed, and print what it says."""
+    played = play(*sources(), *arguments, ANSIBLE_FORKS="10")
+    print(played.done.stdout, played.done.stderr)
+    return played
+
+
 def play(*arguments: str, **settings: str) -> Play:
     """Call ansible-playbook with arguments of its own; settings are variables of the environment."""
     with tempfile.TemporaryDirectory() as directory:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.playbook import sources
+
 ROOT = Path(__file__).parents[3]
 FIRST, SECOND = "first: 'of two' passwords", 'second "of two" passwords'
 
@@ -59,11 +61,10 @@ class Work:
 
     def type(self, action, *passwords):
         """At a terminal. Returns what it showed, and whether it went well; notes what the list of processes had."""
-        sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
         process, terminal = pty.fork()
         if process == 0:  # what follows is in a process of its own
             os.chdir(ROOT)
-            command = ["ansible-playbook", "-vvv", *sources, *self.arguments(action), "courier.mail.account"]
+            command = ["ansible-playbook", "-vvv", *sources(), *self.arguments(action), "courier.mail.account"]
             os.execvp(command[0], command)
         done = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(done,))

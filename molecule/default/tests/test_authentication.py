@@ -57,24 +57,12 @@ MATRIX = [
 FOUND = {row: ("pass" if row[4] == 250 and row[5] == "INBOX" else "fail") for row in MATRIX}
 
 
-@pytest.fixture(scope="session")
-def dns(host_named):
-    """Change what the name server of the bed knows, by lines of nsupdate."""
-    server = host_named("dns.example.net")
-
-    def change(zone, *lines):
-        said = "\n".join(["server 127.0.0.1", f"zone {zone}", *lines, "send"])
-        server.check_output("echo %s | nsupdate", said)
-
-    return change
-
-
 @pytest.fixture(scope="session", autouse=True)
-def keys(dns):
+def keys(nsupdate):
     for name, text in KEYS.items():
         parts = " ".join(f'"{part}"' for part in textwrap.wrap(text, 200, drop_whitespace=False))
         zone = "bank.test" if name.endswith("bank.test") else NET
-        dns(zone, f"update delete {name} TXT", f"update add {name} 60 TXT {parts}")
+        nsupdate(zone, f"update delete {name} TXT", f"update add {name} 60 TXT {parts}")
 
 
 def written(token, author, above=""):
@@ -180,15 +168,15 @@ def test_two_from_fields_are_refused(send, token):
     assert (code, "2 From fields" in text) == (550, True)
 
 
-def test_dns_trouble_is_waited_for(dns, send, folder, token, eventually):
+def test_dns_trouble_is_waited_for(nsupdate, send, folder, token, eventually):
     name = f"_dmarc.{token[:20]}.late.{NET}"
-    dns(NET, f"update add {name} 60 CNAME x.dead.test.")
+    nsupdate(NET, f"update add {name} 60 CNAME x.dead.test.")
     raw = written(token, name.removeprefix("_dmarc."))
     try:
         code, text = send(raw, f"a@spf-fail.{NET}")
         assert (code, "try again later" in text) == (451, True)
     finally:
-        dns(NET, f"update delete {name}")
+        nsupdate(NET, f"update delete {name}")
     # The name server remembers for a second that it could not answer.
     assert eventually(lambda: send(raw, f"a@spf-fail.{NET}")[0] == 250)
     assert eventually(lambda: folder("INBOX", token))

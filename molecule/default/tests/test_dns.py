@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ import pytest
 from plugins.module_utils._courier.published import Finding, compare, questions, update_text
 from plugins.module_utils._courier.records import Record, rdata, zone_of
 from plugins.module_utils._dns import Resolver
-from tests.playbook import play
+from tests.playbook import play_on_bed
 
 ABSENT = "old._domainkey.example.com"
 
@@ -66,9 +65,7 @@ def dns_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
             "mail_dns_update_file": where / "dns.update",
         }
         given = json.dumps(variables | {name: str(path) for name, path in files.items()})
-        sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
-        done, _record = play(*sources, *arguments, "-e", given, "courier.mail.dns", ANSIBLE_FORKS="10")
-        print(done.stdout, done.stderr)
+        done, _record = play_on_bed(*arguments, "-e", given, "courier.mail.dns")
 
         def text(path: Path) -> str:
             return path.read_text() if path.exists() else ""
@@ -83,8 +80,7 @@ def dns_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
 @pytest.fixture(scope="module")
 def well(dns_run: Callable[..., Run]) -> Run:
     # The tests of certificates made other keys than those that were published.
-    sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
-    published, _record = play(*sources, "molecule/shared/publish.yml")
+    published, _record = play_on_bed("molecule/shared/publish.yml")
     assert published.returncode == 0, published.stdout + published.stderr
     return dns_run()
 

@@ -247,13 +247,11 @@ class TestFrom:
         found = map(str, copy.get_all("Authentication-Results"))
         assert any(re.search(rf"^mx[.]example[.]net; dmarc=pass .*from={site.domain}$", said) for said in found)
 
-    def test_stays_where_a_signature_holds(self, site, foreign, host_named, came, token, key):
+    def test_stays_where_a_signature_holds(self, site, foreign, nsupdate, came, token, key):
         private, public = key
         selector = f"s{token}._domainkey.shield-reject.example.net"
         record = f'{selector} 60 TXT "{public[:200]}" "{public[200:]}"'
-        host_named("dns.example.net").check_output(
-            "echo %s | nsupdate", f"server 127.0.0.1\nzone example.net\nupdate add {record}\nsend"
-        )
+        nsupdate("example.net", f"update add {record}")
         # With what is easily broken on the way: folds, blanks, bytes beyond ASCII, long lines.
         text = (
             f"From: =?utf-8?q?B=C3=B6b?= <bob@shield-reject.example.net>\r\nSubject:  About\r\n\t{token} \r\n"

@@ -22,23 +22,19 @@ def backwards(address):
 
 
 @pytest.fixture
-def listed(host_named):
+def listed(nsupdate):
     """Let a list say something of an address until the test is over."""
-    server = host_named("dns.example.net")
     put = set()
-
-    def update(*lines):
-        server.check_output("echo %s | nsupdate", "\n".join(["server 127.0.0.1", "zone example.net", *lines, "send"]))
 
     def listed(name, *answers, zone=ZONE):
         name = f"{name}.{zone}"
         put.add(name)
-        update(f"update delete {name} A", *(f"update add {name} 1 A {answer}" for answer in answers))
+        nsupdate("example.net", f"update delete {name} A", *(f"update add {name} 1 A {answer}" for answer in answers))
 
     yield listed
     for name in sorted(put):
-        update(f"update delete {name} A")
-    update(f"update add 2.0.0.127.{ZONE} 60 A 127.0.0.2")
+        nsupdate("example.net", f"update delete {name} A")
+    nsupdate("example.net", f"update add 2.0.0.127.{ZONE} 60 A 127.0.0.2")
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.playbook import play
+from tests.playbook import play_on_bed
 
 STRANGER = "nobody-here@example.net"
 HUB = "mx1.example.com"
@@ -36,9 +35,7 @@ def verify(tmp_path_factory):
     def verify(*arguments: str, **variables: Any) -> Verification:
         report = tmp_path_factory.mktemp("verify") / "verify.json"
         given = json.dumps(variables | {"mail_verify_report": str(report)})
-        sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
-        done, record = play(*sources, *arguments, "-e", given, "courier.mail.verify", ANSIBLE_FORKS="10")
-        print(done.stdout, done.stderr)
+        done, record = play_on_bed(*arguments, "-e", given, "courier.mail.verify")
         outcomes: dict[str, set[str]] = {}
         for result in record:
             outcomes.setdefault(result["task"].rpartition(" : ")[2], set()).add(result["outcome"])

@@ -26,18 +26,6 @@ REPORTER = f"noreply@{NET}"
 ENVELOPE = f"bounce@spf-neutral.{NET}"
 
 
-@pytest.fixture(scope="session")
-def nsupdate(host_named):
-    """Change what the name server of the bed knows."""
-    server = host_named("dns.example.net")
-
-    def change(zone, *lines):
-        said = "\n".join(["server 127.0.0.1", f"zone {zone}", *lines, "send"])
-        server.check_output("echo %s | nsupdate", said)
-
-    return change
-
-
 @pytest.fixture(scope="session", autouse=True)
 def key(nsupdate):
     """The key of an organisation that reports."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 import uuid
@@ -16,17 +15,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.playbook import play
+from tests.playbook import play_on_bed
 
 HELO = '<b onmouseover="alert(1)">{{7*7}}'
 
 
 def run(directory: Path, *arguments: str):
-    sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
     given = json.dumps({"mail_report_directory": str(directory)})
-    done, record = play(*sources, *arguments, "-e", given, "courier.mail.report", ANSIBLE_FORKS="10")
-    print(done.stdout, done.stderr)
-    return done, record
+    return play_on_bed(*arguments, "-e", given, "courier.mail.report")
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 
 import pytest
 
-from tests.playbook import play
+from tests.playbook import play_on_bed
 
 HUB, SATELLITE = "mx1.example.com", "sat1.example.com"
 KEPT = "/var/backups/courier-mail-revert"
@@ -20,11 +19,8 @@ NOWHERE = [{"domain": "example.net", "relay": "[192.0.2.250]"}]
 
 
 def run(playbook: str, *arguments: str, limit: str = f"{HUB},{SATELLITE}", **variables):
-    sources = [f"--inventory={source}" for source in os.environ["BED_INVENTORY"].split(":")]
     given = json.dumps({"mail_revert_on_failure": True, "verify_timeout": 12} | variables)
-    done, record = play(*sources, "--limit", limit, *arguments, "-e", given, playbook, ANSIBLE_FORKS="10")
-    print(done.stdout, done.stderr)
-    return done, record
+    return play_on_bed("--limit", limit, *arguments, "-e", given, playbook)
 
 
 def outcomes(record, task: str) -> set[str]:
