@@ -9,15 +9,14 @@ takes twice as many to be well again, so that what comes and goes is one alarm.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ._alarm_settings import Settings
 from ._found import Finding, State
+from ._sqlite import born, transaction
 
 FLAPPING = 6 * 3600.0  # seconds for which it is remembered that a thing became bad
 _MOST_DOUBLED = 6
@@ -84,8 +83,7 @@ class Memory:
     """The database. Every method is a transaction of its own."""
 
     def __init__(self, path: str) -> None:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o640)
-        os.close(descriptor)
+        born(path)
         self._database = sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None)
         self._database.executescript(_SCHEMA)
 
@@ -102,7 +100,7 @@ class Memory:
 
     def look(self, findings: Iterable[Finding], ways: Iterable[str], settings: Settings, now: float) -> list[Event]:
         """Take in what was found, and put what is to be told into the outbox of each way."""
-        with self._transaction():
+        with transaction(self._database):
             known = {one.key: one for one in self.things()}
             worse = dict(
                 self._database.execute(
@@ -136,13 +134,13 @@ class Memory:
 
     def sent(self, way: str, numbers: Iterable[int], now: float) -> None:
         """It was told."""
-        with self._transaction():
+        with transaction(self._database):
             self._database.executemany("DELETE FROM outbox WHERE id = ?", [(number,) for number in numbers])
             self._way(way, "", now)
 
     def failed(self, way: str, error: str, now: float) -> None:
         """It could not be told; the next run tries again."""
-        with self._transaction():
+        with transaction(self._database):
             self._way(way, error, now)
 
     def ways(self) -> list[Way]:
@@ -152,7 +150,7 @@ class Memory:
     def forget(self, ways: Iterable[str], now: float) -> None:
         """Ways that are no more, and what is too old to be news."""
         kept = set(ways)
-        with self._transaction():
+        with transaction(self._database):
             for way in self.ways():
                 if way.name not in kept:
                     self._database.execute("DELETE FROM ways WHERE way = ?", (way.name,))
@@ -179,16 +177,6 @@ class Memory:
             " sent = sent + ?, failed = failed + ? WHERE way = ?",
             (error, now, error, int(not error), int(bool(error)), way),
         )
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
 
 
 def judge(

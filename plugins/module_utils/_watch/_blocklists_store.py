@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from ._blocklists_ask import CLEAR, LISTED, Answer, Asked
 from ._blocklists_settings import Settings
+from ._sqlite import born, reading, transaction
 
 VERSION = 1
 _BUSY_SECONDS = 20.0
@@ -80,13 +78,11 @@ class Store:
     def __init__(self, path: str, readonly: bool = False) -> None:
         try:
             if readonly:
-                quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-                self._database = sqlite3.connect(f"file:{quoted}?mode=ro", _BUSY_SECONDS, uri=True)
+                self._database = reading(path, _BUSY_SECONDS)
             else:
-                with contextlib.suppress(FileExistsError):
-                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640))
+                born(path)
                 self._database = sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None)
-                with self._transaction():
+                with transaction(self._database):
                     if self._version() == 0:
                         for statement in _SCHEMA.split(";\n"):
                             self._database.execute(statement)
@@ -102,7 +98,7 @@ class Store:
     def keep(self, asked: Asked, settings: Settings, now: float) -> None:
         """Keep what was found out, and forget who is not asked for any more."""
         try:
-            with self._transaction():
+            with transaction(self._database):
                 for zone, broken in asked.broken.items():
                     self._list(zone, broken, now)
                 for (zone, subject), answer in asked.answers.items():
@@ -170,13 +166,3 @@ class Store:
 
     def _version(self) -> int:
         return int(self._database.execute("PRAGMA user_version").fetchone()[0])
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ._found import Sample
+from ._sqlite import born, transaction
 
 # Seconds. The last is longer than any message waits.
 BUCKETS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
@@ -47,8 +47,7 @@ class Totals:
     """The database. Nothing is kept but within `transaction`."""
 
     def __init__(self, path: str) -> None:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o640)
-        os.close(descriptor)
+        born(path)
         self._database = sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None)
         self._database.executescript(_SCHEMA)
         # What was counted since the transaction began.
@@ -61,16 +60,14 @@ class Totals:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything or nothing."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._flush()
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            self._added.clear()
-            self._set.clear()
-            raise
-        self._database.execute("COMMIT")
+        with transaction(self._database):
+            try:
+                yield
+                self._flush()
+            except BaseException:
+                self._added.clear()
+                self._set.clear()
+                raise
 
     def place(self) -> Place | None:
         """How far it was read; None before the first time."""

@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ._sqlite import reading, transaction
+
 DAY = 86400.0
 HOUR = 3600.0
 VERSION = 1
@@ -98,7 +100,7 @@ class Store:
         try:
             if readonly:
                 os.stat(path)
-                self.database = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", _BUSY_SECONDS, uri=True)
+                self.database = reading(path, _BUSY_SECONDS)
             else:
                 self.database = sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None)
                 self.database.execute("PRAGMA journal_mode = WAL")
@@ -119,13 +121,8 @@ class Store:
     def changing(self) -> Iterator[None]:
         """All of it, or nothing."""
         try:
-            self.database.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self.database):
                 yield
-            except BaseException:
-                self.database.execute("ROLLBACK")
-                raise
-            self.database.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
 
@@ -269,7 +266,3 @@ class Store:
 
     def _version(self) -> int:
         return int(self.database.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _quoted(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ._sqlite import born, reading, transaction
+
 DAY = 86400.0
 VERSION = 1
 _BUSY_SECONDS = 20.0
@@ -92,14 +94,14 @@ class Store:
                 self._make()
                 return
             if readonly:
-                self.database = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", _BUSY_SECONDS, uri=True)
+                self.database = reading(path, _BUSY_SECONDS)
                 self._expect(VERSION)
                 return
-            _born(path)
+            born(path)
             self.database = sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None)
             self.database.execute("PRAGMA journal_mode = WAL")
             self.database.execute("PRAGMA foreign_keys = ON")
-            with self._transaction():
+            with transaction(self.database):
                 if self._version() == 0:
                     self._make()
             self._expect(VERSION)
@@ -113,7 +115,7 @@ class Store:
     def taking(self) -> Iterator[Taking]:
         """Take what one message brings: all of it, or nothing."""
         try:
-            with self._transaction():
+            with transaction(self.database):
                 now = time.time()
                 self._prune(now)
                 yield Taking(self.database, self._limits, now)
@@ -123,20 +125,10 @@ class Store:
     def prune(self) -> None:
         """Forget what is too old, also where nobody writes any more."""
         try:
-            with self._transaction():
+            with transaction(self.database):
                 self._prune(time.time())
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.database.execute("ROLLBACK")
-            raise
-        self.database.execute("COMMIT")
 
     def _make(self) -> None:
         for statement in _SCHEMA.split(";\n"):
@@ -269,13 +261,3 @@ def day(at: float) -> str:
 def days(rows: Iterable[Sequence[Any]], names: Sequence[str]) -> list[dict[str, Any]]:
     """Rows with names."""
     return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def _quoted(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _born(path: str) -> None:
-    """Make the file: reports say who writes to whom, so nobody but the owner and his group reads them."""
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640))

@@ -254,7 +254,7 @@ def _said(*command: str) -> str:
 
 def _select(path: str, query: str, values: Sequence[float] = ()) -> list[tuple[Any, ...]]:
     # Never makes a file of its own beside that of others.
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", 2.0, uri=True)) as database:
+    with contextlib.closing(reading(path, 2.0)) as database:
         return database.execute(query, tuple(values)).fetchall()
 
 
