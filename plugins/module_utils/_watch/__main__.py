@@ -9,6 +9,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from ._exit import UNAVAILABLE, USAGE
 from ._places import Unfit, become
 
 # Word: module of this package, whose main() gets the word and what follows it.
@@ -31,7 +32,6 @@ COMMANDS = {
 # Those that need root or are for whoever asks, and the one that becomes the owner of what it reads. Where root starts
 # the others, they become the user of the watch.
 AS_STARTED = ("look", "take", "trace")
-USAGE, UNAVAILABLE = 64, 69  # sysexits.h
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,11 +21,14 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import BinaryIO
+
+from ._exit import TEMPORARY
 
 # Word: module of this package, whose main() gets the word, with the message on standard input.
 WORDS = {"arrived": "proofs", "take": "reports"}
-USAGE, TEMPORARY = 64, 75  # sysexits.h
 _HEAD = 8192
+_CHUNK = 1 << 16
 _LARGEST = 256 << 20
 _SECONDS = 120  # for the message to come
 
@@ -92,3 +95,16 @@ def _run(word: str, message: bytes) -> int:
 
 def _too_late(_number: int, _frame: object) -> None:
     raise Refused(f"the message did not come within {_SECONDS} s")
+
+
+def receive(stream: BinaryIO, most: int) -> bytes | None:
+    """The message, or None where it is larger than this. Reads to the end, or who writes would fail."""
+    found = bytearray()
+    large = False
+    while piece := stream.read(_CHUNK):
+        if not large:
+            found += piece
+        if len(found) > most:
+            large = True
+            found.clear()
+    return None if large else bytes(found)

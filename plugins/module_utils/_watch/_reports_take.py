@@ -18,7 +18,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
-from typing import Any, BinaryIO
+from typing import Any
 
 from . import _reports_arf as arf
 from . import _reports_dmarc as dmarc
@@ -32,7 +32,6 @@ from ._reports_unpack import unpack, whole
 Outcome = dict[str, Any]
 
 _MIB = 1 << 20
-_CHUNK = 1 << 16
 _ANSWER_BYTES = 256 * _MIB  # of the child; 100,000 rows take some 20 MiB
 _PEEK = 1 << 10
 _KINDS = {
@@ -50,19 +49,6 @@ _KINDS = {
     "application/tlsrpt+gzip",
 }
 _ENDINGS = (".xml", ".xml.gz", ".gz", ".zip", ".json", ".json.gz")
-
-
-def receive(stream: BinaryIO, most: int) -> bytes | None:
-    """The message, or None where it is larger than this. Reads to the end, or who writes would fail."""
-    found = bytearray()
-    large = False
-    while piece := stream.read(_CHUNK):
-        if not large:
-            found += piece
-        if len(found) > most:
-            large = True
-            found.clear()
-    return None if large else bytes(found)
 
 
 def take(raw: bytes | None, settings: Settings, store: Store) -> list[Outcome]:

@@ -19,12 +19,12 @@ from . import _alarm_send as send
 from . import _alarm_state as memory
 from . import _parts, _places
 from ._alarm_settings import Settings
+from ._exit import CONFIGURATION, UNAVAILABLE, fail
 from ._found import Finding, Sample, State
 from ._settings import SettingsError
 
 PART = "alarm"
 FILE = "alarm.sqlite"
-UNAVAILABLE, CONFIGURATION = 69, 78  # sysexits.h
 _LEVELS = {State.BAD.value: "<3>", State.SOON.value: "<4>", State.UNKNOWN.value: "<4>", "still": "<4>"}
 
 
@@ -35,9 +35,9 @@ def main(arguments: Sequence[str]) -> int:
         settings = _places.settings(PART, Settings)
         known = memory.Memory(os.path.join(_places.STATE, FILE))
     except SettingsError as error:
-        return _fail(CONFIGURATION, str(error))
+        return fail(CONFIGURATION, str(error))
     except (OSError, sqlite3.Error) as error:
-        return _fail(UNAVAILABLE, str(error))
+        return fail(UNAVAILABLE, str(error))
     try:
         if given.list:
             _list(known.things(), as_json=given.json)
@@ -135,7 +135,7 @@ def _test(settings: Settings) -> int:
     now = time.time()
     ways = _ways(settings)
     if not ways:
-        return _fail(CONFIGURATION, "nobody would be told; give the host mail_contact or mail_alarm_webhooks")
+        return fail(CONFIGURATION, "nobody would be told; give the host mail_contact or mail_alarm_webhooks")
     event = memory.Event("alarm: test", PART, "test", "bad", "bad", now, "this is a test, and nothing is wrong")
     errors = _tell(settings, {way: [event] for way in ways}, now, test=True)
     for way in ways:
@@ -165,8 +165,3 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--test", action="store_true", help="send a test on every way")
     one.add_argument("--json", action="store_true", help="with --list: as JSON")
     return parser
-
-
-def _fail(code: int, text: str) -> int:
-    sys.stderr.write(f"courier-mail-watch: {text}\n")
-    return code

@@ -22,12 +22,12 @@ from typing import Any
 from . import _blocklists_ask as asking
 from ._blocklists_settings import Settings
 from ._blocklists_store import Found, Listing, PairState, Store, StoreError
+from ._exit import CONFIGURATION, UNAVAILABLE, fail
 from ._found import Finding, Sample, State
 from ._places import settings as read
 from ._settings import SettingsError
 
 PART = "blocklists"
-UNAVAILABLE, CONFIGURATION = 69, 78
 _HOUR = 3600.0
 
 
@@ -44,9 +44,9 @@ def main(arguments: Sequence[str]) -> int:
             check(settings)
         data = everything(settings)
     except SettingsError as error:
-        return _fail(CONFIGURATION, str(error))
+        return fail(CONFIGURATION, str(error))
     except (OSError, StoreError, ImportError) as error:
-        return _fail(UNAVAILABLE, str(error))
+        return fail(UNAVAILABLE, str(error))
     sys.stdout.write(json.dumps(data, indent=2, sort_keys=True) + "\n" if given.json else written(data))
     return int(any(one["state"] == asking.LISTED for one in data["subjects"]))
 
@@ -207,8 +207,3 @@ def _off(url: str, subject: str) -> str:
 
 def _time(at: float) -> str:
     return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _fail(code: int, text: str) -> int:
-    sys.stderr.write(f"courier-mail-watch: {text}\n")
-    return code

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from . import _follow, _places
+from ._exit import CONFIGURATION, TEMPORARY, UNAVAILABLE, fail
 from ._flow_settings import Settings
 from ._flow_totals import Place, Totals
 from ._found import Finding, Sample, State
@@ -23,7 +24,6 @@ from ._trace_lines import Forwarded, Judged, New, Refused, Said, read
 
 PART = "flow"
 FILE = "flow.sqlite"
-UNAVAILABLE, TEMPORARY, CONFIGURATION = 69, 75, 78  # sysexits.h
 _EACH = 20_000  # lines, after which the place is written down
 _MOST = 1_000_000  # lines of a run; the next goes on
 _LATE = 600.0  # seconds
@@ -60,15 +60,15 @@ def main(_arguments: Sequence[str]) -> int:
         settings = _places.settings(PART, Settings)
         totals = Totals(os.path.join(_places.STATE, FILE))
     except SettingsError as error:
-        return _fail(CONFIGURATION, str(error))
+        return fail(CONFIGURATION, str(error))
     except (OSError, sqlite3.Error) as error:
-        return _fail(UNAVAILABLE, str(error))
+        return fail(UNAVAILABLE, str(error))
     try:
         now = time.time()
         begin(totals, Journal().begins(), _follow.end, now)
         count(settings, totals, lambda cursor: _follow.after(cursor, users()), now)
     except (JournalError, sqlite3.Error) as error:
-        return _fail(TEMPORARY, str(error))
+        return fail(TEMPORARY, str(error))
     finally:
         totals.close()
     return 0
@@ -251,8 +251,3 @@ def _some(lines: Iterator[_follow.Read], most: int) -> Iterator[_follow.Read]:
         if one is None:
             return
         yield one
-
-
-def _fail(code: int, text: str) -> int:
-    sys.stderr.write(f"courier-mail-watch: {text}\n")
-    return code

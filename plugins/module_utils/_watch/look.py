@@ -15,7 +15,6 @@ import json
 import os
 import re
 import socket
-import sqlite3
 import ssl
 import subprocess
 import sys
@@ -25,12 +24,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import _places, _queue
+from ._exit import CONFIGURATION, UNAVAILABLE
 from ._host_settings import UNITS, Settings
 from ._settings import SettingsError
+from ._sqlite import reading
 
 PART = "host"
 SEEN = "/run/courier-mail-watch-look/seen.json"
-UNAVAILABLE, CONFIGURATION = 69, 78  # sysexits.h
 
 FILTERS = "/var/lib/pythonfilter/courier_mail.sqlite"
 LISTS = "/var/lib/pythonfilter/lists.json"

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from . import _parts
+from ._exit import UNAVAILABLE
 from ._found import Sample
 from ._metrics_table import METRICS, Metric
 
 PART = "metrics"
 FILE = "/run/courier-mail-watch/courier_mail.prom"
-UNAVAILABLE = 69  # sysexits.h
 _SUFFIX = re.compile("_(?:bucket|sum|count)$")
 _LONGEST = 200  # characters of a label
 

@@ -28,21 +28,21 @@ from . import _proof_letter as letters
 from . import _proof_send as sending
 from . import _proof_stand as stand
 from . import _proof_token as proof_token
+from ._exit import CONFIGURATION, TEMPORARY, UNAVAILABLE, USAGE, fail
 from ._found import Finding, Sample, State
+from ._hand import receive
 from ._proof_letter import NoLetter, clean
 from ._proof_settings import OWN, PART, Direction, Settings
 from ._proof_store import BACK, FAILED, GONE, LOST, PROVED, WAITING, Answer, Arrival, Sent, Store, StoreError
 from ._proof_token import Token
 from ._settings import SettingsError
 
-UNAVAILABLE, TEMPORARY, CONFIGURATION = 69, 75, 78
 # Written when an answer waits, so that systemd has it sent.
 SIGN = "proofs.answer"
 _AHEAD = 600  # seconds that the clock of another host may be before ours
 _EARLY = 120  # seconds before its time that a letter may go, since the timer comes when it comes
 _SECONDS = 60  # for reading a message
 _HOUR = 3600.0
-_CHUNK = 1 << 16
 
 
 class TooLong(Exception):
@@ -115,7 +115,7 @@ def _prove(given: argparse.Namespace) -> int:
         settings = _places.settings(PART, Settings, given.configuration)
         unknown = set(given.direction) - {one.name for one in settings.ways()}
         if unknown:
-            return _fail(64, f"there is no direction {min(unknown)}")
+            return fail(USAGE, f"there is no direction {min(unknown)}")
         with open(f"{settings.store}.lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two at a time would send twice
             store = Store(settings.store)
@@ -127,9 +127,9 @@ def _prove(given: argparse.Namespace) -> int:
             finally:
                 store.close()
     except SettingsError as error:
-        return _fail(CONFIGURATION, str(error))
+        return fail(CONFIGURATION, str(error))
     except (OSError, StoreError, sqlite3.Error) as error:
-        return _fail(UNAVAILABLE, str(error))
+        return fail(UNAVAILABLE, str(error))
     return 0
 
 
@@ -228,7 +228,7 @@ def _arrived(given: argparse.Namespace) -> int:
     signal.alarm(_SECONDS)
     try:
         settings = _places.settings(PART, Settings, given.configuration)
-        raw = _receive(settings.message_bytes)
+        raw = receive(sys.stdin.buffer, settings.message_bytes)
         store = Store(settings.store)
         try:
             said = take(raw, os.environ.get("SENDER", ""), settings, store, time.time())
@@ -236,7 +236,7 @@ def _arrived(given: argparse.Namespace) -> int:
             store.close()
     # Everything that is not foreseen is this host's mistake, and may be put right before the message is too old.
     except Exception as error:
-        return _fail(TEMPORARY, f"cannot look for proofs now: {type(error).__name__}: {error}")
+        return fail(TEMPORARY, f"cannot look for proofs now: {type(error).__name__}: {error}")
     finally:
         signal.alarm(0)
     sys.stderr.write(f"courier-mail-watch: {said}\n")
@@ -245,17 +245,6 @@ def _arrived(given: argparse.Namespace) -> int:
 
 def _too_late(_number: int, _frame: object) -> None:
     raise TooLong(f"it took more than {_SECONDS} s")
-
-
-def _receive(most: int) -> bytes | None:
-    """The message, or nothing where it is larger. Reads to the end, or who writes would fail."""
-    found = bytearray()
-    large = False
-    while piece := sys.stdin.buffer.read(_CHUNK):
-        large = large or len(found) + len(piece) > most
-        if not large:
-            found += piece
-    return None if large else bytes(found)
 
 
 def take(raw: bytes | None, sender: str, settings: Settings, store: Store, now: float) -> str:
@@ -441,16 +430,11 @@ def _proofs(given: argparse.Namespace) -> int:
             if store:
                 store.close()
     except SettingsError as error:
-        return _fail(CONFIGURATION, str(error))
+        return fail(CONFIGURATION, str(error))
     except (OSError, StoreError, sqlite3.Error) as error:
-        return _fail(UNAVAILABLE, str(error))
+        return fail(UNAVAILABLE, str(error))
     sys.stdout.write(f"{json.dumps(data, indent=2, sort_keys=True)}\n" if given.json else stand.written(data))
     return int(any(one.state == State.BAD for one in found))
-
-
-def _fail(code: int, text: str) -> int:
-    sys.stderr.write(f"courier-mail-watch: {text}\n")
-    return code
 
 
 if __name__ == "__main__":

@@ -25,12 +25,13 @@ from . import _reports_findings as hearing
 from . import _reports_mail as mail
 from . import _reports_summary as summary
 from . import _reports_take as reader
+from ._exit import CONFIGURATION, TEMPORARY, UNAVAILABLE, fail
 from ._found import Finding, Sample
+from ._hand import receive
 from ._reports_settings import PATH, Settings, read
 from ._reports_store import Limits, Store, StoreError
 from ._settings import SettingsError
 
-UNAVAILABLE, TEMPORARY, CONFIGURATION = 69, 75, 78
 _SECONDS = 300  # for a whole message, of which the reading of it is a part
 
 
@@ -77,7 +78,7 @@ def _take(given: argparse.Namespace) -> int:
         settings = read(given.configuration)
         mail.prepare()
         _become(os.path.dirname(settings.store))
-        raw = reader.receive(sys.stdin.buffer, settings.message_bytes)
+        raw = receive(sys.stdin.buffer, settings.message_bytes)
         store = Store(settings.store, _limits(settings))
         try:
             done = reader.take(raw, settings, store)
@@ -85,7 +86,7 @@ def _take(given: argparse.Namespace) -> int:
             store.close()
     # Everything that is not foreseen is this host's mistake, and may be put right before the message is too old.
     except Exception as error:
-        return _fail(TEMPORARY, f"cannot take reports now: {type(error).__name__}: {error}")
+        return fail(TEMPORARY, f"cannot take reports now: {type(error).__name__}: {error}")
     finally:
         signal.alarm(0)
     for one in done:
@@ -143,9 +144,9 @@ def _reports(given: argparse.Namespace) -> int:
         finally:
             store.close()
     except SettingsError as error:
-        return _fail(CONFIGURATION, str(error))
+        return fail(CONFIGURATION, str(error))
     except (OSError, StoreError, sqlite3.Error) as error:
-        return _fail(UNAVAILABLE, str(error))
+        return fail(UNAVAILABLE, str(error))
     _say(_json(found) if given.json else summary.written(found))
     return 0
 
@@ -156,9 +157,9 @@ def _registered(given: argparse.Namespace) -> int:
     try:
         known = _registrations.read(read(given.configuration).registrations, today)
     except (SettingsError, _registrations.RegistrationError) as error:
-        return _fail(CONFIGURATION, str(error))
+        return fail(CONFIGURATION, str(error))
     except OSError as error:
-        return _fail(UNAVAILABLE, str(error))
+        return fail(UNAVAILABLE, str(error))
     found = _registrations.due(known, today, given.within)
     late = any(one.state == "late" for one in found)
     if given.what == "due":
@@ -188,11 +189,6 @@ def _json(found: object) -> str:
 
 def _say(text: str) -> None:
     sys.stdout.write(text)
-
-
-def _fail(code: int, text: str) -> int:
-    sys.stderr.write(f"courier-mail-watch: {text}\n")
-    return code
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from plugins.module_utils._filters._dmarc_report import Reporter, run
 from plugins.module_utils._filters._store import Store as FilterStore
-from plugins.module_utils._watch import _reports_store, _reports_take
+from plugins.module_utils._watch import _hand, _reports_store, _reports_take
 from plugins.module_utils._watch._reports_text import REASONS, Refused
 from tests.unit import reported
 from tests.unit.reported import complaint, dmarc_letter, failure, letter, record, settings, tls_letter, xml
@@ -153,9 +153,9 @@ def test_names_that_somebody_makes_up_do_not_fill_the_store(store):
 
 def test_a_message_that_is_too_large_is_read_to_its_end():
     stream = io.BytesIO(b"x" * 1_000_000)
-    assert _reports_take.receive(stream, 100_000) is None
+    assert _hand.receive(stream, 100_000) is None
     assert stream.tell() == 1_000_000
-    assert _reports_take.receive(io.BytesIO(b"x" * 100), 100) == b"x" * 100
+    assert _hand.receive(io.BytesIO(b"x" * 100), 100) == b"x" * 100
 
 
 def test_a_message_that_is_too_large_is_counted(store):
