@@ -32,6 +32,7 @@ from . import (
     _message,
     _names,
     _origin,
+    _package,
     _parts,
     _queue,
     _replace,
@@ -138,6 +139,7 @@ _PARTS: tuple[ModuleType, ...] = (
     _message,
     _names,
     _origin,
+    _package,
     _parts,
     _queue,
     _replace,
@@ -186,9 +188,7 @@ def unseen(order: Sequence[str]) -> Iterator[str]:
 
 def sources() -> dict[str, str]:
     """The files of the package, as the role puts them on a host: name and text. They may come out of an archive."""
-    package = __package__ or ""
-    names = [package, __name__, *(module.__name__ for module in (*_PARTS, *FILTERS.values(), *COMMANDS.values()))]
-    return {f"{'__init__' if name == package else name.rpartition('.')[2]}.py": _source(name) for name in names}
+    return _package.files([sys.modules[__name__], *_PARTS, *FILTERS.values(), *COMMANDS.values()])
 
 
 def _known(name: str, names: Sequence[str]) -> None:
@@ -205,12 +205,3 @@ def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         return written(build({**FILTERS, **COMMANDS}[name].Settings, given))
     except SettingsError as error:
         raise SettingsError(f"filter {name}: {error}") from error
-
-
-def _source(name: str) -> str:
-    # Python's loaders, that of archives and Ansible's all have this, and no common type.
-    loader: Any = sys.modules[name].__loader__
-    source = loader.get_source(name)
-    if source is None:
-        raise ImportError(f"{name} has no source")
-    return str(source)

@@ -28,6 +28,7 @@ from . import (
     _host_settings,
     _metrics_settings,
     _metrics_table,
+    _package,
     _parts,
     _places,
     _proof_journal,
@@ -100,6 +101,7 @@ _MODULES: tuple[ModuleType, ...] = (
     _host_settings,
     _metrics_settings,
     _metrics_table,
+    _package,
     _parts,
     _places,
     _proof_journal,
@@ -160,15 +162,4 @@ def check(part: str, settings: Mapping[str, Any], secrets: Mapping[str, Any]) ->
 
 def sources() -> dict[str, str]:
     """The files of the package: name and text. They may come out of an archive."""
-    package = __package__ or ""
-    names = [package, __name__, *(module.__name__ for module in _MODULES)]
-    return {f"{'__init__' if name == package else name.rpartition('.')[2]}.py": _source(name) for name in names}
-
-
-def _source(name: str) -> str:
-    # Python's loaders, that of archives and Ansible's all have this, and no common type.
-    loader: Any = sys.modules[name].__loader__
-    source = loader.get_source(name)
-    if source is None:
-        raise ImportError(f"{name} has no source")
-    return str(source)
+    return _package.files([sys.modules[__name__], *_MODULES])

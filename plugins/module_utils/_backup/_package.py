@@ -1,0 +1,1 @@
+../_filters/_package.py
