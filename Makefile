@@ -30,7 +30,7 @@ demo-down: python engine  ## Remove the demo host
 
 .PHONY: test lint unit sanity molecule scenarios
 test: python engine tools  ## Everything that must hold
-	@$(BED)/beside.sh "molecule test" "$(MAKE) lint" "$(MAKE) unit" "$(MAKE) sanity" "molecule test --scenario-name zdkimfilter"
+	@$(BED)/beside.sh "molecule test" "make lint" "make unit" "make sanity" "molecule test --scenario-name zdkimfilter"
 
 lint: python  ## Style and types
 	yamllint --strict .
