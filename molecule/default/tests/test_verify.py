@@ -253,7 +253,7 @@ class TestAHubThatDoesNotDeliver:
     def test_and_with_nothing_else(self, stuck):
         # But for lists in DNS, which others serve.
         well = [row for row in stuck.rows if row["result"] == "ok" and row["direction"] != "list"]
-        still = {"certificate", "filter", "watch", "read: webmail", "units", "fetched", "registration"}
+        still = {"certificate", "filter", "watch", "read: webmail", "units", "in: fetched", "registration"}
         assert {(row["host"], row["to"]) for row in well if row["direction"] not in still} == {
             (HUB, "imap 127.0.0.1:993"),
             (SATELLITE, "smtp 127.0.0.1:25 STARTTLS"),
