@@ -4,16 +4,15 @@
 """The table of accounts in PostgreSQL: what differs from the rows wanted, and how it gets them, all or none.
 
 Several hosts may share it and run at the same moment, so one transaction looks and writes, and others wait for it.
-What psycopg2 says of a server holds no password.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+from . import _postgresql
 from ._courier.authpgsql import COLUMNS, SCHEMA, TABLE, VARIABLE, Row, connection, line
 
 # Any number that nobody else locks.
@@ -34,10 +33,6 @@ _UPSERT = (
 _DELETE = f"DELETE FROM {TABLE} WHERE address = ANY(%s)"  # noqa: S608
 
 
-class DatabaseError(Exception):
-    """What is wrong with the database, in a sentence that names the variable."""
-
-
 class Difference(NamedTuple):
     """What a run changes in the table."""
 
@@ -51,18 +46,13 @@ class Difference(NamedTuple):
 
 def reach(database: Mapping[str, Any]) -> None:
     """Ask both users in, as far as the host can yet. Raises DatabaseError."""
-    if not _has_library():
-        _knock(database)
-        return
-    for writing in (True, False):
-        with _connected(database, writing=writing):
-            pass
+    _postgresql.reach(VARIABLE, database, [connection(database, writing=writing) for writing in (True, False)])
 
 
 def bring(database: Mapping[str, Any], wanted: Sequence[Row], where: str, *, check: bool) -> Difference:
     """Bring the rows of our domains, which `where` finds, into the state wanted. Raises DatabaseError."""
     everything = Difference(True, "", "".join(map(line, wanted)))
-    if check and not _has_library():
+    if check and not _postgresql.has_library():
         return everything
     with _connected(database, writing=True) as link, link.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -97,50 +87,14 @@ def prove_reader(database: Mapping[str, Any]) -> None:
         cursor.execute(f"SELECT count(*) FROM {TABLE}")  # noqa: S608
         cursor.execute("SELECT has_table_privilege(%s, 'INSERT, UPDATE, DELETE, TRUNCATE')", (TABLE,))
         if cursor.fetchone()[0]:
-            raise DatabaseError(
+            raise _postgresql.DatabaseError(
                 f"{VARIABLE}: user {database['user']!r} may write to {TABLE}, and shall only read; "
                 "take the right away, or name another user"
             )
 
 
-def _has_library() -> bool:
-    try:
-        import psycopg2  # noqa: F401, PLC0415 # hosts have it
-    except ImportError:
-        return False
-    return True
-
-
-def _knock(database: Mapping[str, Any]) -> None:
-    """Without the library, all that can be seen is that somebody listens."""
-    host, port = database["host"], database["port"]
-    try:
-        if host.startswith("/"):
-            with socket.socket(socket.AF_UNIX) as end:
-                end.settimeout(5)
-                end.connect(f"{host}/.s.PGSQL.{port}")
-        else:
-            socket.create_connection((host, port), 5).close()
-    except OSError as error:
-        raise DatabaseError(_unreachable(database, error.strerror or str(error))) from error
-
-
-@contextmanager
-def _connected(database: Mapping[str, Any], *, writing: bool) -> Iterator[Any]:
-    """A connection, which is left with all undone that was not committed."""
-    import psycopg2  # noqa: PLC0415 # hosts have it
-
-    try:
-        link = psycopg2.connect(**connection(database, writing=writing))
-    except psycopg2.Error as error:
-        raise DatabaseError(_unreachable(database, str(error))) from error
-    try:
-        yield link
-    except psycopg2.Error as error:
-        who = database["writer" if writing else "user"]
-        raise DatabaseError(f"{VARIABLE}: the server refuses what {who!r} wants to do: {_one_line(error)}") from error
-    finally:
-        link.close()
+def _connected(database: Mapping[str, Any], *, writing: bool) -> AbstractContextManager[Any]:
+    return _postgresql.connected(VARIABLE, connection(database, writing=writing))
 
 
 def _may_read(cursor: Any, reader: str) -> bool:
@@ -156,14 +110,3 @@ def _prepare(cursor: Any, reader: str) -> None:
 
     cursor.execute(_CREATE)
     cursor.execute(SQL(_GRANT).format(reader=Identifier(reader)))
-
-
-def _unreachable(database: Mapping[str, Any], reason: str) -> str:
-    return (
-        f"{VARIABLE}: {database['host']} port {database['port']} does not let this host in, so nothing was changed: "
-        f"{_one_line(reason)}"
-    )
-
-
-def _one_line(said: object) -> str:
-    return " ".join(str(said).split())

@@ -13,6 +13,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from . import _postgresql
+
+VARIABLE = "mail_webmail: database"
 STATE = "/var/lib/courier-horde"
 OVERLAY = "/usr/local/share/courier-horde"
 NARROW = f"{OVERLAY}/narrow.css"
@@ -30,6 +33,8 @@ CONFIGURATION = (
 
 _HOST = re.compile(r"(?=.{4,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}")
 _KEY = re.compile(r"[a-z][a-z0-9-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
+_PASSWORD = re.compile(r"(?<='password' => )'(?:[^'\\]|\\.)*'")
 _ADDRESS = re.compile(r"[^\s@']+@[^\s@']+")
 
 
@@ -283,8 +288,9 @@ def merged(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def conf(host: str, contact: str, backend: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+def conf(params: Mapping[str, Any]) -> str:
     """Horde's conf.php."""
+    host, contact, backend, settings = params["host"], params["contact"], params["backends"][0], params["settings"]
     for name in ("auth", "cookie", "secret_key", "server", "sql", "use_ssl"):
         if name in settings:
             raise HordeError(f"horde_settings has {name}, on which the safety of logins rests; leave it out")
@@ -310,14 +316,7 @@ def conf(host: str, contact: str, backend: Mapping[str, Any], settings: Mapping[
             "max_time": 43200,
         },
         "cookie": {"domain": "", "path": "/horde"},
-        "sql": {
-            "phptype": "sqlite",
-            "database": f"{STATE}/horde.sqlite3",
-            "mode": "0600",
-            "charset": "utf-8",
-            "splitread": False,
-            "logqueries": False,
-        },
+        "sql": _sql(params["database"]) | {"charset": "utf-8", "splitread": False, "logqueries": False},
         "nosql": {"phptype": False},
         "ldap": {"useldap": False},
         "auth": {
@@ -399,6 +398,20 @@ def conf(host: str, contact: str, backend: Mapping[str, Any], settings: Mapping[
     }
     values |= {name: {"enabled": False} for name in ("facebook", "twitter", "imap", "imsp", "kolab", "activesync")}
     return _assigned("conf", merged(values, settings))
+
+
+def _sql(database: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Where Horde keeps what people set. What it does not know, it gives to the driver."""
+    if not database:
+        return {"phptype": "sqlite", "database": f"{STATE}/horde.sqlite3", "mode": "0600"}
+    said = _postgresql.parameters(database, database["user"], database["password"])
+    names = {"dbname": "database", "user": "username"}
+    return {"phptype": "pgsql"} | {names.get(name, name): value for name, value in said.items()}
+
+
+def without_password(text: str) -> str:
+    """What a diff may show of conf.php."""
+    return _PASSWORD.sub("(hidden)", text)
 
 
 def imp_conf(attachment_limit: int, several: bool, settings: Mapping[str, Any]) -> str:
@@ -533,11 +546,23 @@ def check(params: Mapping[str, Any]) -> None:
     names = [one["name"] for one in params["backends"]]
     if twice := [name for name in names if names.count(name) > 1]:
         raise HordeError(f"horde_backends has {twice[0]} twice; give each mail server a name of its own")
+    if params["database"]:
+        _check_database(params["database"])
     if params["attachment_limit"] < 1 << 16:
         raise HordeError(
             f"horde_attachment_limit is {params['attachment_limit']}, with which nothing could be attached; "
             "write bytes, 65536 or more"
         )
+
+
+def _check_database(database: Mapping[str, Any]) -> None:
+    _postgresql.refuse(VARIABLE, database, "read and change what people set")
+    for key in ("host", "name", "ca"):
+        if not _PLAIN.fullmatch(database[key]):
+            raise HordeError(
+                f"{VARIABLE}: {key} is {database[key]!r}, of which Horde would take a part for something else; "
+                "write letters, digits, _, -, . and / only"
+            )
 
 
 def _check_backend(one: Mapping[str, Any]) -> None:

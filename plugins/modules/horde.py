@@ -64,6 +64,42 @@ options:
         description: The domain of its people, where a login name has none.
         type: str
         required: true
+  database:
+    description:
+      - The PostgreSQL server that keeps what people set. Unless given, Horde keeps it in SQLite on the host.
+      - Nobody carries it over from the one to the other.
+    type: dict
+    suboptions:
+      host:
+        description: Name or address of the server, or the directory of its socket. Needed.
+        type: str
+      port:
+        description: Its port.
+        type: int
+        default: 5432
+      name:
+        description: Name of the database. Needed.
+        type: str
+      user:
+        description: Who owns it, as Horde makes its tables itself. Needed.
+        type: str
+      password:
+        description: The password of O(database.user). Needed.
+        type: str
+      tls:
+        description:
+          - How the server proves who it is. V(verify-ca) does not look at its name. V(require) takes any certificate
+            and V(disable) goes in clear; both need O(database.reason), unless O(database.host) is this host.
+        type: str
+        choices: [verify-full, verify-ca, require, disable]
+        default: verify-full
+      ca:
+        description: The certificates that are trusted, in a file of the host.
+        type: path
+        default: /etc/ssl/certs/ca-certificates.crt
+      reason:
+        description: Why the server need not prove who it is.
+        type: str
   attachment_limit:
     description: Bytes that may be attached to a letter.
     type: int
@@ -85,7 +121,7 @@ attributes:
     description: Reports what would change. Of what is not installed yet, all copies would be made.
     support: full
   diff_mode:
-    description: Shows the files before and after, but for the secret.
+    description: Shows the files before and after, but for secrets.
     support: full
 """
 
@@ -113,7 +149,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _horde
+from ..module_utils import _horde, _postgresql
 from ..module_utils._managed_file import File, Files, read, run
 
 GROUP = "courier-horde"
@@ -132,6 +168,7 @@ SPEC: dict[str, Any] = {
     "host": {"type": "str"},
     "contact": {"type": "str"},
     "backends": {"type": "list", "elements": "dict", "options": _BACKEND},
+    "database": {"type": "dict", "options": _postgresql.OPTIONS},
     "attachment_limit": {"type": "int", "default": 18874368},
     "settings": {"type": "dict", "default": {}},
     "imp_settings": {"type": "dict", "default": {}},
@@ -156,14 +193,17 @@ def plan(params: dict[str, Any]) -> Files:
     _horde.check(params)
     backends = params["backends"]
     texts = [
-        _horde.conf(params["host"], params["contact"], backends[0], params["settings"]),
+        _horde.conf(params),
         _horde.REGISTRY,
         _horde.imp_conf(params["attachment_limit"], len(backends) > 1, params["imp_settings"]),
         _horde.backends(backends),
         _horde.SHOWN,
         _horde.prefs(params["preferences"]),
     ]
-    files = [File(path, text, "root", GROUP) for path, text in zip(_horde.CONFIGURATION, texts, strict=True)]
+    files = [
+        File(path, text, "root", GROUP, shown=_horde.without_password)
+        for path, text in zip(_horde.CONFIGURATION, texts, strict=True)
+    ]
     return Files([*files, _overlaid("prepend.php", _horde.prepended())])
 
 
@@ -177,6 +217,9 @@ def _plan_here(params: dict[str, Any]) -> Files:
 
 
 def _check(module: AnsibleModule, _files: Files) -> None:
+    if database := module.params["database"]:
+        session = _postgresql.parameters(database, database["user"], database["password"])
+        _postgresql.reach(_horde.VARIABLE, database, [session])
     missing = [copy.source for copy in _horde.COPIES if not os.path.exists(copy.source)]
     if missing and not module.check_mode:
         raise _horde.HordeError(f"there is no {missing[0]} on this host; install php-horde-imp first")

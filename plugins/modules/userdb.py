@@ -415,7 +415,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._accounts_database import DatabaseError, bring, prove_reader, reach
+from ..module_utils._accounts_database import bring, prove_reader, reach
 from ..module_utils._courier import authpgsql
 from ..module_utils._courier.features import DAYS, FeatureError, Site, lines_and_rules, passed_on
 from ..module_utils._courier.forwards import Forward, ForwardError, Inside, refuse_loops
@@ -432,6 +432,7 @@ from ..module_utils._courier.userdb import (
 )
 from ..module_utils._maildir import Mailbox, MailboxError, MailRoot, carry_out, diff, left_behind, survey
 from ..module_utils._managed_file import Database, File, ensure, read
+from ..module_utils._postgresql import OPTIONS, DatabaseError
 
 REPLY = {
     "text": {"type": "str", "required": True},
@@ -474,18 +475,7 @@ ACCOUNT = {
     "vacation": {"type": "dict", "options": {**REPLY, "since": {"type": "str"}, "until": {"type": "str"}}},
     "rules": {"type": "list", "elements": "dict", "options": RULE},
 }
-DATABASE = {
-    "host": {"type": "str"},
-    "port": {"type": "int", "default": 5432},
-    "name": {"type": "str"},
-    "user": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "writer": {"type": "str"},
-    "writer_password": {"type": "str", "no_log": True},
-    "tls": {"type": "str", "choices": ["verify-full", "verify-ca", "require", "disable"], "default": "verify-full"},
-    "ca": {"type": "path", "default": "/etc/ssl/certs/ca-certificates.crt"},
-    "reason": {"type": "str"},
-}
+DATABASE = {**OPTIONS, "writer": {"type": "str"}, "writer_password": {"type": "str", "no_log": True}}
 SPEC = {
     "accounts": {"type": "list", "elements": "dict", "options": ACCOUNT, "required": True},
     "auth_methods": {"type": "list", "elements": "str", "choices": list(METHODS), "default": list(PASSWORD_METHODS)},

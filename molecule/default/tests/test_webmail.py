@@ -11,6 +11,7 @@ from __future__ import annotations
 import email.policy
 import functools
 import http.client
+import json
 import os
 import random
 import re
@@ -689,3 +690,68 @@ def test_who_guesses_passwords_is_kept_out(both, foreign, eventually):
             site.run("fail2ban-client unban %s", address)
 
     both(visit)
+
+
+class TestSettingsInPostgreSQL:
+    """Both sites keep what people set at one server, lose it for a while, and come back to what they had."""
+
+    ENTRIES = "horde/services/prefs.php?app=imp&group=mboxdisplay"
+
+    @pytest.fixture(scope="class")
+    def server(self, host_named):
+        return host_named("acme.example.net")
+
+    @pytest.fixture(scope="class", autouse=True)
+    def moved(self, webmails, play):
+        def go(**variables):
+            results = play(
+                "courier.mail.people", "--tags=horde", "--limit=full", f"--extra-vars={json.dumps(variables)}"
+            )
+            assert not [result for result in results if result.outcome in ("failed", "unreachable")]
+            assert "correct horse" not in str(results)
+            return [result for result in results if result.outcome == "changed"]
+
+        assert go(horde_database="{{ bed_webmail_database }}")
+        yield go
+        go()
+
+    def test_what_people_set_is_kept_there(self, both, server):
+        def visit(it):
+            page = it.enter()
+            it.log_in(it.alice, page)
+            it.arrived(page)
+            page.goto(f"{it.url}{self.ENTRIES}")
+            it.picture("settings", page)
+            page.select_option("#sortby", label="Subject")
+            page.locator("input[type=submit]").first.click()
+            page.context.close()
+            said = server.check_output(
+                "runuser -u postgres -- psql -At horde -c %s",
+                f"SELECT pref_name FROM horde_prefs WHERE pref_uid = '{it.alice.address}'",
+            )
+            assert "sortby" in said.split()
+
+        both(visit)
+
+    def test_another_run_has_nothing_to_do(self, moved):
+        assert not moved(horde_database="{{ bed_webmail_database }}")
+
+    def test_an_outage_ends_by_itself(self, both, server, eventually):
+        def visit(it):
+            page = it.enter()
+            it.log_in(it.alice, page)
+            it.arrived(page)
+            page.context.close()
+
+        def refused(it):
+            page = it.enter()
+            page.goto(f"{it.url}horde/login.php")
+            assert page.locator("#horde_pass").count() == 0
+            page.context.close()
+
+        server.check_output("systemctl stop postgresql@17-main")
+        try:
+            both(refused)
+        finally:
+            server.check_output("systemctl start postgresql@17-main")
+        both(visit)

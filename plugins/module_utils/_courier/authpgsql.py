@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from .. import _postgresql
 from .domains import DomainError, normalise
 from .userdb import PASSWORD_METHODS, Account, UserdbError, parse
 
@@ -21,10 +22,6 @@ SCHEMA = "courier_mail"
 TABLE = f"{SCHEMA}.accounts"
 COLUMNS = ("address", "domain", "password_hash", "uid", "gid", "home", "quota", "name")
 VARIABLE = "mail_accounts_database"
-
-_VERIFIED = ("verify-full", "verify-ca")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_HERE = re.compile(r"localhost|127(\.\d{1,3}){3}|::1|/.*")
 
 # The first lines, and what Courier asks with. The reader cannot write, so nobody changes a password by Courier.
 _FILE = """\
@@ -59,27 +56,12 @@ class Row(NamedTuple):
 
 
 def refuse(database: Mapping[str, Any], methods: Collection[str]) -> None:
-    """Refuse what could not be, or would not be safe. Raises UserdbError, and repeats no password."""
-    for key in ("host", "name", "user", "password", "writer", "writer_password"):
-        value = database.get(key)
-        if not value:
-            raise UserdbError(f"{VARIABLE} has no {key}; it needs host, name, user, password, writer, writer_password")
-        if _CONTROL.search(value):
-            raise UserdbError(f"{VARIABLE}: {key} holds a line break or another control character")
-    host, tls = database["host"], database["tls"]
-    if re.search(r"[\s,]", host):
-        raise UserdbError(f"{VARIABLE}: host is {host!r}; write one name or address, or the directory of a socket")
-    if not 1 <= database["port"] <= 65535:
-        raise UserdbError(f"{VARIABLE}: port is {database['port']}; write a number from 1 to 65535, such as 5432")
+    """Refuse what could not be, or would not be safe. Raises ValueError, and repeats no password."""
+    _postgresql.refuse(VARIABLE, database, "say who may log in", ("writer", "writer_password"))
     if database["user"] == database["writer"]:
         raise UserdbError(
             f"{VARIABLE}: user and writer are both {database['user']!r}; Courier's user may only read, "
             "so make another for the run"
-        )
-    if tls not in _VERIFIED and not _HERE.fullmatch(host) and not (database.get("reason") or "").strip():
-        raise UserdbError(
-            f"{VARIABLE}: with tls {tls}, anybody on the way to {host} could say who may log in; "
-            "write verify-full, or a reason"
         )
     if not set(methods) or not set(methods) <= set(PASSWORD_METHODS):
         raise UserdbError(
@@ -89,25 +71,11 @@ def refuse(database: Mapping[str, Any], methods: Collection[str]) -> None:
 
 
 def connection(database: Mapping[str, Any], *, writing: bool) -> dict[str, str]:
-    """What PQconnectdb wants to know. A server that is silent must not hold people for a quarter of an hour."""
-    user, password = ("writer", "writer_password") if writing else ("user", "password")
-    said = {
-        "host": database["host"],
-        "port": str(database["port"]),
-        "dbname": database["name"],
-        "user": database[user],
-        "password": database[password],
-        "sslmode": database["tls"],
-        "gssencmode": "disable",
-        "connect_timeout": "5",
-        "keepalives_idle": "30",
-        "tcp_user_timeout": "10000",
-        "client_encoding": "UTF8",
-        "application_name": "courier.mail" if writing else "authdaemond",
-    }
-    if database["tls"] in _VERIFIED:
-        said["sslrootcert"] = database["ca"]
-    return said
+    """What PQconnectdb wants to know."""
+    user, password, program = ("user", "password", "authdaemond")
+    if writing:
+        user, password, program = ("writer", "writer_password", "courier.mail")
+    return _postgresql.parameters(database, database[user], database[password]) | {"application_name": program}
 
 
 def render(database: Mapping[str, Any], domains: Iterable[str]) -> str:

@@ -23,10 +23,21 @@ ARGUMENTS = {
     "host": "webmail.example.com",
     "contact": "postmaster@example.com",
     "backends": [BACKEND],
+    "database": None,
     "attachment_limit": 18874368,
     "settings": {},
     "imp_settings": {},
     "preferences": {},
+}
+DATABASE = {
+    "host": "db.example.com",
+    "port": 5432,
+    "name": "horde",
+    "user": "people",
+    "password": "it's a \\ secret",
+    "tls": "verify-full",
+    "ca": "/etc/ssl/ca.pem",
+    "reason": None,
 }
 
 VALUES = {
@@ -60,6 +71,18 @@ REFUSED = {
     "no domain": ({"backends": [BACKEND | {"domain": ""}]}, "domain of mail is ''"),
     "nothing to attach": ({"attachment_limit": 1}, "65536 or more"),
     "another way to log in": ({"settings": {"auth": {"driver": "auto"}}}, "horde_settings has auth"),
+    "a database of nobody": (
+        {"database": DATABASE | {"user": None}},
+        "database has no user; it needs host",
+    ),
+    "a database in clear": (
+        {"database": DATABASE | {"tls": "disable"}},
+        "could read and change what people set",
+    ),
+    "a parameter in a name": (
+        {"database": DATABASE | {"name": "horde;host=evil"}},
+        "a part for something else; write letters",
+    ),
     "another folder for spam": ({"preferences": {"spam_folder": "Spam"}}, "horde_preferences has spam_folder"),
 }
 
@@ -77,7 +100,7 @@ def test_php_cannot_write(value):
 
 @pytest.mark.parametrize(("given", "words"), REFUSED.values(), ids=REFUSED)
 def test_refuses(given, words):
-    with pytest.raises(HordeError, match=re.escape(words)):
+    with pytest.raises(ValueError, match=re.escape(words)):
         horde.plan(ARGUMENTS | given)
 
 
@@ -99,6 +122,27 @@ def test_people_choose_a_mail_server_where_there_are_several():
     assert "'server_list' => 'none'" in texts()["imp/conf.php"]
     several = texts(backends=[BACKEND, BACKEND | {"name": "other"}])
     assert "'server_list' => 'shown'" in several["imp/conf.php"]
+
+
+def test_what_people_set_is_kept_on_the_host_unless_said():
+    text = texts()["horde/conf.php"]
+    assert "'phptype' => 'sqlite'" in text
+    assert "'/var/lib/courier-horde/horde.sqlite3'" in text
+
+
+def test_a_database_is_called_by_what_it_must_prove():
+    text = texts(database=DATABASE)["horde/conf.php"]
+    assert r"'password' => 'it\'s a \\ secret'," in text
+    for line in ("phptype' => 'pgsql", "username' => 'people", "database' => 'horde", "sslmode' => 'verify-full"):
+        assert f"'{line}',\n" in text
+    assert "'sslrootcert' => '/etc/ssl/ca.pem'" in text
+
+
+def test_a_difference_hides_the_password():
+    files = horde.plan(ARGUMENTS | {"database": DATABASE}).files
+    (conf,) = [file for file in files if file.path.endswith("horde/conf.php")]
+    assert "secret'," not in conf.shown(conf.text)
+    assert "'password' => (hidden),\n" in conf.shown(conf.text)
 
 
 def test_a_setting_of_yours_wins_and_leaves_its_neighbours():

@@ -19,7 +19,7 @@ HASH = f"$6$saltsalt${'h' * 86}"
 @pytest.fixture
 def server(monkeypatch):
     """Somebody listens, and the host has no library yet."""
-    monkeypatch.setattr("plugins.module_utils._accounts_database._has_library", lambda: False)
+    monkeypatch.setattr("plugins.module_utils._postgresql.has_library", lambda: False)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
 

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from plugins.module_utils._courier import authpgsql
-from plugins.module_utils._courier.userdb import Account, UserdbError, render
+from plugins.module_utils._courier.userdb import Account, render
 
 HASH = f"$6$saltsalt${'h' * 86}"
 ODD = " a \\ b ' c # d \" e $(f) \\\\"
@@ -77,9 +77,8 @@ def test_takes(changed, methods):
 
 @pytest.mark.parametrize(("changed", "methods", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_refuses(changed, methods, sentence):
-    with pytest.raises(UserdbError) as refusal:
+    with pytest.raises(ValueError, match=re.escape(sentence)) as refusal:
         authpgsql.refuse(DATABASE | changed, methods)
-    assert sentence in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
 
 
