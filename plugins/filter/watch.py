@@ -70,6 +70,7 @@ def proofs(
         *({"site": one.site, "host": one.name, "direction": "hub"} for one in there),
         *({"site": one.site, "host": one.name, "direction": "report"} for one in back if _hub(one, known)),
     ]
+    taker = next((one for one in known if one.name == mine.smarthost), None)
     return {
         "site": mine.site,
         "host": mine.name,
@@ -79,6 +80,8 @@ def proofs(
         "expected": [one | often for one in expected],
         # Of a satellite, what is for its name comes to the host that takes its mail.
         "addresses": [] if mine.satellite else [mine.address, *(one.address for one in back)],
+        # A report that the satellite itself makes, because that host refuses the letter, goes there, too.
+        "passed_on": [{"name": mine.address, "targets": [taker.address]}] if taker and mine.keys else [],
     }
 
 
@@ -106,7 +109,7 @@ def proof_settings(
             raise AnsibleFilterError("mail_proof_sites: each has a name and keys, each with id and secret")
         secrets |= _keys(f"mail_proof_sites: {name}", name, site["keys"])
         expected += [{"site": name, **one} for one in site.get("expected", ())]
-    settings = {key: value for key, value in plan.items() if key != "addresses"}
+    settings = {key: value for key, value in plan.items() if key not in ("addresses", "passed_on")}
     settings |= {"directions": list(ways.values()), "expected": expected}
     settings["key"] = str(keys[0]["id"]) if keys else ""
     return {"settings": settings, "secrets": {"keys": secrets, "logins": logins}}

@@ -89,11 +89,16 @@ def test_a_satellite_is_looked_for_by_others():
         ]
         assert plan(f"{name}.example.com")["home"] is False
         assert plan(f"{name}.example.com")["addresses"] == []
+    # By the host that takes its mail, also if the satellite makes the report.
+    for name, taker in (("sat1", "proof@example.com"), ("sat2", "proof@out1.example.com")):
+        assert plan(f"{name}.example.com")["passed_on"] == [{"name": f"proof@{name}.example.com", "targets": [taker]}]
+    assert plan("mx1.example.com")["passed_on"] == plan("out1.example.com")["passed_on"] == []
 
 
 def test_a_satellite_of_somebody_else_has_no_reports():
     hosts = [HUB, NEAR | {"mail_smarthost": {"relay": "relay.example.net"}}]
     assert ways("sat1.example.com", hosts) == [("hub", "proof@example.com", "receiver")]
+    assert plan("sat1.example.com", hosts)["passed_on"] == []
     assert expected("mx1.example.com", hosts) == [("example.com", "sat1.example.com", "hub")]
 
 
