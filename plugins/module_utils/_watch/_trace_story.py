@@ -391,7 +391,8 @@ def _where(one: Recipient) -> str:
     if one.alias:
         kind, _hyphen, name = one.address.partition("@")[0].partition("-")
         if kind.lower() in _STANDS_FOR:
-            return f"{_STANDS_FOR[kind.lower()]} {_ESCAPED.sub(_unescaped, name)}"
+            # Behind the next hyphen is what a catch-all caught.
+            return f"{_STANDS_FOR[kind.lower()]} {_ESCAPED.sub(_unescaped, name.partition('-')[0])}"
         if kind.lower().startswith("srs"):
             return f"handed to the forwarding service, as a report to {one.address}"
         return f"handed on by the alias directory for {one.address}"

@@ -280,6 +280,7 @@ ALIASES = {
     local_name("forward", "left@example.com"): "handed to the forwarding service for left@example.com",
     local_name("program", "list-request@example.com"): "handed to the program of list-request@example.com",
     local_name("catchall", "@shop.example.com"): "handed on by the catch-all of shop.example.com",
+    local_name("catchall", "@shop.example.com") + "-desk-2": "handed on by the catch-all of shop.example.com",
     local_name("sink", "noreply@example.com"): "thrown away, as is all mail for noreply@example.com",
     local_name("sink", "j\u00fcrgen@example.com"): "thrown away, as is all mail for j\u00fcrgen@example.com",
     "own": "handed on by the alias directory for own@mx1.example.com",
