@@ -32,7 +32,10 @@ from typing import Any, NamedTuple, TypeVar
 import docker
 import pytest
 import testinfra
+from testinfra.backend.base import CommandResult
+from testinfra.backend.docker import DockerBackend
 
+from tests.inside import entering, first_process
 from tests.playbook import play_on_bed, sources
 
 TIMEOUT = 60  # seconds that a server may take for one answer
@@ -60,6 +63,13 @@ class Trust(ssl.SSLContext):
         return super().wrap_socket(sock, server_hostname=self.name)
 
 
+class Shell(DockerBackend):
+    """Runs commands in a container without troubling its engine."""
+
+    def run(self, command: str, *args: str, **_: Any) -> CommandResult:
+        return self.run_local(" ".join(entering(self.name)) + " /bin/sh -c %s", self.get_command(command, *args))
+
+
 class Host:
     """A host of the bed. Which one it is, its name and its addresses tell, as they tell any other host."""
 
@@ -67,15 +77,14 @@ class Host:
         self.name = name
         self.addresses = {"ipv4": facts["bed_ipv4"], "ipv6": facts["bed_ipv6"]}
         self.container = docker.from_env().containers.get(f"{facts['bed_name']}-{name}")
-        shell = testinfra.get_host(f"docker://{self.container.name}")
+        shell = testinfra.host.Host(Shell(self.container.name))
         self.run, self.check_output = shell.run, shell.check_output
 
     def inside(self, call: Callable[[], Answer]) -> Answer:
         """Make a call in this host's network. A socket that it opens stays there."""
 
         def enter() -> None:
-            self.container.reload()
-            with open(f"/proc/{self.container.attrs['State']['Pid']}/ns/net") as network:
+            with open(f"/proc/{first_process(self.container.name)}/ns/net") as network:
                 if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), f"cannot enter the network of {self.name}")
 
@@ -89,10 +98,9 @@ class Host:
 
     def ask(self, path: str, said: bytes) -> bytes:
         """Say something to a daemon that listens on a path of this host, and return all that comes."""
-        self.container.reload()
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(TIMEOUT)
-            connection.connect(f"/proc/{self.container.attrs['State']['Pid']}/root{path}")
+            connection.connect(f"/proc/{first_process(self.container.name)}/root{path}")
             connection.sendall(said)
             with connection.makefile("rb") as stream:
                 return stream.read()

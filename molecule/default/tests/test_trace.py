@@ -100,11 +100,14 @@ class TestDelivered:
         assert one["listener"] in (listener, "")  # another test may have a connection to another port
         assert one["tls"].endswith("1.3")
 
-    def test_what_was_written_before_an_alias(self, site, send, settled, letter, token):
+    def test_what_was_written_before_a_catch_all_and_who_has_it(self, site, send, settled, letter, token):
         send(f"{token}@shop.{site.domain}")
-        (one,) = settled(letter["Message-ID"])
-        assert one["written"] == [f"{token}@shop.{site.domain}"]
-        assert [row["address"] for row in one["recipients"]] == [f"bob@{site.domain}"]
+        settled(f"bob@{site.domain}", "--id", letter["Message-ID"])
+        came, passed_on = settled(letter["Message-ID"])
+        assert came["written"] == [f"{token}@shop.{site.domain}"]
+        (row,) = came["recipients"]
+        assert row["verdict"].startswith(f"handed on by the catch-all of shop.{site.domain} at ")
+        assert [row["address"] for row in passed_on["recipients"]] == [f"bob@{site.domain}"]
 
     def test_the_way_over_two_hosts(self, site, satellite, settled, token, letter, eventually):
         """Without filters, and each host says how the next one calls it."""
