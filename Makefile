@@ -30,7 +30,7 @@ demo-down: python engine  ## Remove the demo host
 	@$(BED)/demo.sh down
 
 # The bed of inventories/example takes longest. What else there is takes what it leaves of the processors.
-SCENARIOS := zdkimfilter adopt backup upgrade testing
+SCENARIOS := tarbaby zdkimfilter adopt backup upgrade testing
 BESIDE := $(foreach scenario,$(SCENARIOS),"molecule test --scenario-name $(scenario)")
 
 .PHONY: test lint unit sanity molecule

@@ -58,7 +58,13 @@ def failing(site):
 def test_mail_that_comes_in_meanwhile_stops_nothing_and_is_not_stopped(site, world, play, eventually):
     before = letter(site)
     site.sendmail(before, "someone@example.net", site.accounts["alice"].address)
+    file_of(site, before["Subject"], eventually)
+    with site.imap(site) as imap:
+        imap.login(*site.accounts["alice"])
+        imap.select()
+        imap.store("1:*", "+FLAGS", r"(\Seen \Flagged)")
     seen = file_of(site, before["Subject"], eventually)
+    assert seen.endswith(":2,FS")
     # Nobody answers for that domain: it stays in the queue.
     waiting = letter(site)
     site.sendmail(waiting, site.accounts["alice"].address, f"{waiting['Subject']}@dead.test")
