@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A last exchanger on a host of its own. What one is asked at length, is asked where it shares a host (molecule/default)."""
+"""A last exchanger on a host of its own. One that shares a host is asked more (molecule/default)."""
 
 from __future__ import annotations
 
