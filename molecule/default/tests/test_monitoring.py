@@ -185,9 +185,9 @@ def test_what_breaks_is_told_once_and_that_it_is_well_again(site, watch, receive
 
 
 def test_a_full_queue_is_bad(site, watch, token, letter, eventually):
-    dead = [f"{token}-{number}@dead.example.net" for number in range(3)]
+    waiting = [f"{token}-{number}@dead.test" for number in range(3)]  # DNS does not answer
     try:
-        for one in dead:
+        for one in waiting:
             site.sendmail(letter, f"alice@{site.domain}", one)
         with watch.setting("host", "queue_messages", 1), watch.setting("alarm", "bad_after", 1):
             told = lambda: watch.findings()["host: messages in the queue"]["state"]  # noqa: E731
