@@ -11,7 +11,7 @@ author: The courier.mail contributors (@courier-mail)
 description:
   - Keeps files, directories and links with their owners and modes, and which units ran, in a file of root's (0600).
   - Bringing back writes what differs, removes what was not there, restarts the units that ran and stops those that did
-    not.
+    not. What waits in the queue is tried again at once.
   - Where a run did not come to O(state=proved), the next O(state=kept) keeps nothing new. So what is gone back to is
     always the last configuration that was proved, and never one that is half changed.
 options:
@@ -176,6 +176,9 @@ def restored(module: AnsibleModule, keep: Keep) -> dict[str, Any]:
     if changed and not module.check_mode:
         keep.restore(name)
         answer |= restart(module, units["ran"], units["watched"])
+        # What could not leave is tried at once. Until it was, Courier answers 456 where more is for the same addresses.
+        if courier := module.get_bin_path("courier"):
+            module.run_command([courier, "flush"])
     return answer
 
 

@@ -35,6 +35,8 @@ def host(tmp_path, monkeypatch):
     places = {name: tmp_path / name for name in ("log", "running", "state")}
     program.write_text(SYSTEMCTL.format(**places))
     program.chmod(0o755)
+    (tmp_path / "courier").write_text(f"#!/bin/sh\necho courier $* >>{places['log']}\n")
+    (tmp_path / "courier").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(revert_point, "Keep", lambda directory: _revert.Keep(directory, str(root)))
     monkeypatch.setattr(revert_point, "_SETTLE", 0)
@@ -68,6 +70,7 @@ def test_goes_back(ask, host, tmp_path):
     assert back["restarted"] == ["courier.service"]
     assert (host / "etc/courier/me").read_text() == "old\n"
     assert "restart -- courier.service\n" in said(tmp_path)
+    assert said(tmp_path).endswith("courier flush\n")
     assert "daemon-reload\n" in said(tmp_path)
 
 
