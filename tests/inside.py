@@ -1,7 +1,7 @@
 """Be inside a container of this machine: for the connection of Ansible to the bed, and for the tests that talk to it.
 
-The engine takes a tenth of a second of the processor for each command that it runs in a container, and a bed is
-thousands of commands. The kernel takes a fiftieth of that.
+For each command that the engine runs in a container it takes some 50 ms, and a bed is thousands of commands. The
+kernel takes 4.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -99,6 +100,8 @@ class Webmail:
     def log_in(self, account, page=None):
         page = page or self.page
         page.goto(self.url)
+        if page.locator("#imp_server_key").count():
+            page.select_option("#imp_server_key", account.address.rpartition(".")[2])
         page.fill("#horde_user", account.address)
         page.fill("#horde_pass", account.password)
         page.click("#login-button")
@@ -692,10 +695,17 @@ def test_who_guesses_passwords_is_kept_out(both, foreign, eventually):
     both(visit)
 
 
-class TestSettingsInPostgreSQL:
-    """Both sites keep what people set at one server, lose it for a while, and come back to what they had."""
+class TestTwoServersAndPostgreSQL:
+    """Either site's webmail is for people of both, and what they set is kept at one PostgreSQL server."""
 
     DISPLAY = "horde/services/prefs.php?app=imp&group=mboxdisplay"
+    GIVEN: ClassVar = {
+        "horde_database": "{{ bed_webmail_database }}",
+        "horde_backends": [
+            {"name": "com", "host": "mx1.example.com", "domain": "example.com"},
+            {"name": "org", "title": "The Other Site", "host": "mx1.example.org", "domain": "example.org"},
+        ],
+    }
 
     @pytest.fixture(scope="class")
     def server(self, host_named):
@@ -711,9 +721,25 @@ class TestSettingsInPostgreSQL:
             assert "correct horse" not in str(results)
             return [result for result in results if result.outcome == "changed"]
 
-        assert go(horde_database="{{ bed_webmail_database }}")
+        assert go(**self.GIVEN)
         yield go
         go()
+
+    def test_people_of_the_other_site_read_and_write_here(self, both, sites, foreign, token, eventually):
+        def visit(it):
+            (other,) = [site for site in sites if site.domain != it.site.domain]
+            page = it.enter()
+            it.log_in(other.accounts["alice"], page)
+            it.arrived(page)
+            mine = f"{token}-{it.site.facts['bed_image']}"
+            it.send(it.compose(STRANGER, f"About {mine}", "From afar.\n", page))
+            page.context.close()
+            assert eventually(lambda: foreign.received(mine))
+            (message,) = foreign.received(mine)
+            assert message["From"].addresses[0].addr_spec == other.accounts["alice"].address
+            assert f" by {other.name} " in " ".join(message.get_all("Received")).replace("\n", " ")
+
+        both(visit)
 
     def test_what_people_set_is_kept_there(self, both, server):
         def visit(it):
@@ -735,7 +761,7 @@ class TestSettingsInPostgreSQL:
         both(visit)
 
     def test_another_run_has_nothing_to_do(self, moved):
-        assert not moved(horde_database="{{ bed_webmail_database }}")
+        assert not moved(**self.GIVEN)
 
     def test_while_it_is_away_people_read_their_mail_without(self, both, server):
         def arrive(it):
