@@ -186,12 +186,16 @@ def test_what_breaks_is_told_once_and_that_it_is_well_again(site, watch, receive
 
 def test_a_full_queue_is_bad(site, watch, token, letter, eventually):
     waiting = [f"{token}-{number}@dead.test" for number in range(3)]  # DNS does not answer
+
+    def told():
+        watch.look()
+        return watch.findings()["host: messages in the queue"]["state"]
+
     try:
         for one in waiting:
             site.sendmail(letter, f"alice@{site.domain}", one)
         with watch.setting("host", "queue_messages", 1), watch.setting("alarm", "bad_after", 1):
-            told = lambda: watch.findings()["host: messages in the queue"]["state"]  # noqa: E731
-            assert eventually(lambda: watch.look() or told() == "bad")
+            assert eventually(lambda: told() == "bad")
             states = ("deferred", "waiting")
             assert eventually(lambda: sum(watch.number("queue_messages", state=state) for state in states) >= 3)
     finally:
