@@ -20,7 +20,17 @@ def born(path: str) -> None:
 def reading(path: str, seconds: float) -> sqlite3.Connection:
     """A database that is only read, and is not made. Seconds is how long others are waited for."""
     quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return sqlite3.connect(f"file:{quoted}?mode=ro", seconds, uri=True)
+    database = sqlite3.connect(f"file:{quoted}?mode=ro", seconds, uri=True)
+    try:
+        database.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError:
+        database.close()
+        # Where a log is kept and nobody has it open, the files beside it are gone, and who may not write cannot make
+        # them. Then nobody changes it either.
+        if os.path.exists(f"{path}-wal") or not os.path.exists(path):
+            raise
+        database = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", seconds, uri=True)
+    return database
 
 
 @contextlib.contextmanager
