@@ -11,6 +11,8 @@ author: The courier.mail contributors (@courier-mail)
 description:
   - Looks for the letters of M(courier.mail.letter) in Courier's lines in the journal and in the mailboxes of this host,
     until it knows what became of each that was sent here and of each that has its mailbox here, or the time is over.
+  - One that waits after its first try is tried again at once, and no other message. Courier keeps connections for the
+    next message, and a server that was restarted meanwhile has closed them, which would look as if mail were lost.
   - Letters travel. On another host it is asked again with the ids by which that host knows them.
 options:
   letters:
@@ -59,7 +61,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Looks all the same.
+    description: Looks all the same. Nothing is tried again.
   diff_mode:
     support: none
     description: There is nothing to show.
@@ -150,6 +152,7 @@ read:
 """
 
 import imaplib
+import re
 import time
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -189,6 +192,7 @@ def main() -> None:
     here = {mailbox.address for mailbox in asked}
     awaited = {(letter["mark"], letter["proof"] == "report") for letter in sent if letter["mailbox"] in here}
     marks = [letter["mark"] for letter in sent]
+    again: dict[str, float] = {}  # when a letter that waited was to be tried again, by id
 
     deadline = time.monotonic() + module.params["timeout"]
     while True:
@@ -199,10 +203,13 @@ def main() -> None:
         ours = [delivery for delivery in deliveries if delivery.id in wanted]
         found = [one for mailbox in asked for one in find(mailbox, marks, module.params["since"])]
         known = {delivery.id for delivery in ours}
+        if waiting := [one.id for one in ours if one.outcome == "waiting" and one.id not in again]:
+            again |= dict.fromkeys(waiting, 0.0 if module.check_mode else time.time())
+            try_again(module, waiting)
         if (
             "" not in names
             and wanted <= known
-            and all(delivery.settled for delivery in ours)
+            and all(ended(delivery, again) for delivery in ours)
             and {letter["mark"] for letter in own if letter.get("passes_to")} <= set(passed.values())
             and awaited <= {(one.mark, one.report) for one in found}
         ) or time.monotonic() > deadline:
@@ -225,6 +232,21 @@ def main() -> None:
         ]
         result["read"] = {"user": module.params["imap"]["user"]} | look(inbox, **module.params["imap"])
     module.exit_json(changed=False, **result)
+
+
+def ended(delivery: Delivery, again: dict[str, float]) -> bool:
+    """Whether there is nothing more to hear of it: what waits has been tried twice."""
+    return delivery.settled and (delivery.outcome != "waiting" or delivery.at > again[delivery.id])
+
+
+def try_again(module: AnsibleModule, ids: Collection[str]) -> None:
+    """Have Courier try these messages now. It knows a message by a longer name than it tells others."""
+    if module.check_mode:
+        return
+    queue = re.findall(r"^[^;]*;([0-9A-F.]+);", module.run_command(["mailq", "-batch"])[1], re.MULTILINE)
+    for name in queue:
+        if name.partition(".")[2] in ids:
+            module.run_command(["courier", "flush", name])
 
 
 def passed_on(

@@ -79,7 +79,10 @@ class TestARouteIntoNowhere:
             if one["task"].endswith("Fail where letters were lost") and (one["outcome"], one["host"]) == ("failed", HUB)
         }
         said = re.sub(r"\s+", " ", said)
-        assert re.search(r"out: foreign or by a route on mx1\.example\.com, to \S+@example\.net", said)
+        # One may have gone by a connection that Courier had kept.
+        assert re.search(
+            r"out: \w[\w ]* on mx1\.example\.com, to \S+: waits on mx1\.example\.com: No route to host", said
+        )
         assert "is back, and the letters arrive with it" in said
         assert "/etc/courier/esmtproutes" in said
 

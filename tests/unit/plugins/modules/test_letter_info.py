@@ -1,11 +1,11 @@
-"""What became of a letter that goes on as a message of its own."""
+"""What became of a letter that goes on as a message of its own, and when there is nothing more to hear of one."""
 
 from __future__ import annotations
 
 import pytest
 
 from plugins.module_utils._courier.journal import Delivery
-from plugins.modules.letter_info import passed_on
+from plugins.modules.letter_info import ended, passed_on
 
 AT = 1_795_000_000
 LETTER = {"mark": "m", "passes_to": "me@example.net", "began": AT + 0.7}
@@ -33,3 +33,17 @@ def test_a_message(letter, one, is_it):
 
 def test_a_letter_that_was_sent_there_is_no_other_that_went_on():
     assert passed_on([LETTER], [delivery()], {delivery().id: "another"}) == {}
+
+
+SAID = {
+    "it arrived": ("passed", AT, True),
+    "nothing yet": ("", AT, False),
+    "it waits since the first try": ("waiting", AT, False),
+    "it waits after the second, too": ("waiting", AT + 2, True),
+}
+
+
+@pytest.mark.parametrize(("outcome", "at", "is_it"), SAID.values(), ids=SAID)
+def test_what_waits_is_heard_of_twice(outcome, at, is_it):
+    one = delivery()._replace(outcome=outcome, at=at)
+    assert ended(one, {one.id: AT + 1.0}) is is_it
