@@ -229,7 +229,7 @@ class TestAHubThatNobodyLooksAfter:
         hub = host_named(HUB)
         hub.check_output("systemctl stop courier-pythonfilter.service courier-pythonfilter.socket")
         try:
-            run = verify("--limit", HUB)
+            run = verify("--limit", HUB, verify_timeout=5)
         finally:
             hub.check_output("systemctl start courier-pythonfilter.socket courier-pythonfilter.service")
             hub.check_output("systemctl start courierfilter courier-mta courier-msa courier-mta-ssl")
