@@ -53,6 +53,17 @@ READ = {
             )
         ],
     ),
+    "by a connection that was closed meanwhile": (
+        [
+            f"courierd[1]: started,id=ID,{FROM},module=esmtp,host=example.net,{TO}",
+            f"courieresmtp[2]: id=ID,{FROM},{TO}: <command failed>",
+        ],
+        [
+            Delivery(
+                **ROOT, recipient="mailbox@example.net", outcome="waiting", said="<command failed>", at=1795595676.5
+            )
+        ],
+    ),
     "refused at once": (
         [
             f"courierd[1]: id=ID,{FROM},addr=<nobody@mx1.example.com>: 550 User <nobody> unknown",
