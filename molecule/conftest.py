@@ -67,7 +67,10 @@ class Shell(DockerBackend):
     """Runs commands in a container without troubling its engine."""
 
     def run(self, command: str, *args: str, **_: Any) -> CommandResult:
-        return self.run_local(" ".join(entering(self.name)) + " /bin/sh -c %s", self.get_command(command, *args))
+        asked = self.get_command(command, *args)
+        result = self.run_local(" ".join(entering(self.name)) + " /bin/sh -c %s", asked)
+        result.command = self.encode(asked)  # which is what a failed test shows
+        return result
 
 
 class Host:
