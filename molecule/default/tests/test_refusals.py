@@ -137,6 +137,21 @@ REFUSED = {
         },
         "mail_accounts_database: 127.0.0.1 port 1 does not let this host in, so nothing was changed: Connection ref",
     ),
+    "settings of webmail in clear": (
+        {
+            "mail_webmail": {
+                "host": "webmail.example.com",
+                "database": {
+                    "host": "db.example.net",
+                    "name": "horde",
+                    "user": "horde",
+                    "password": "hunter2",
+                    "tls": "disable",
+                },
+            }
+        },
+        "mail_webmail: database: with tls disable, anybody on the way to db.example.net could read and change what",
+    ),
     "a database and CRAM": (
         {
             "mail_accounts_database": {
@@ -532,6 +547,15 @@ REFUSED = {
 }
 # What only the files of the packages know, or a program that comes with them.
 REFUSED_BY_PROGRAMS = {
+    "a database of webmail that is not reached": (
+        {
+            "mail_webmail": {
+                "host": "webmail.example.com",
+                "database": {"host": "127.0.0.1", "port": 1, "name": "horde", "user": "horde", "password": "hunter2"},
+            }
+        },
+        "mail_webmail: database: 127.0.0.1 port 1 does not let this host in, so nothing was changed: Connection ref",
+    ),
     "key that esmtpd does not know": ({"courier_mta_esmtpd": {"MAXDEMONS": "80"}}, "did you mean MAXDAEMONS"),
     "priority that GnuTLS refuses": (
         {"courier_imap_imapd_ssl": {"TLS_PRIORITY": "NORMAL:+SSL9"}},
