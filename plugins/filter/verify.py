@@ -192,7 +192,8 @@ def _stands(host: Noted, days: int) -> list[Row]:
     webmail = host.get("webmail") or {}
     rows = [_row(host, "read: webmail", webmail["ok"], webmail["said"], {"to": webmail["host"]})] if webmail else []
     hours = {"backup": 26, "fetched": 24, **host.get("hours", {})}
-    found = standings(host["stands"], days, hours, time.time()) if host.get("stands") else ()
+    now = float(host.get("at") or time.time())
+    found = standings(host["stands"], days, hours, now) if host.get("stands") else ()
     return [*rows, *(_row(host, one.direction, one.ok, one.what, {"to": one.to}) for one in found)]
 
 

@@ -11,8 +11,9 @@ author: The courier.mail contributors (@courier-mail)
 description:
   - Looks for the letters of M(courier.mail.letter) in Courier's lines in the journal and in the mailboxes of this host,
     until it knows what became of each that was sent here and of each that has its mailbox here, or the time is over.
-  - One that waits after its first try is tried again at once, and no other message. Courier keeps connections for the
-    next message, and a server that was restarted meanwhile has closed them, which would look as if mail were lost.
+  - One that waits after its first try is tried again at once. Courier keeps connections for the next message, and a
+    server that was restarted meanwhile has closed them, which would look as if mail were lost. Of other messages, what
+    failed for that reason since then is tried again, too, since a report about a letter is among them.
   - Letters travel. On another host it is asked again with the ids by which that host knows them.
 options:
   letters:
@@ -159,7 +160,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._courier.journal import IDENTIFIERS, Delivery, read, sent_by
+from ..module_utils._courier.journal import CLOSED, IDENTIFIERS, Delivery, read, sent_by
 from ..module_utils._letters import find, mailboxes, refuse_another
 from ..module_utils._pem import PemError
 from ..module_utils._probe import context
@@ -203,7 +204,10 @@ def main() -> None:
         ours = [delivery for delivery in deliveries if delivery.id in wanted]
         found = [one for mailbox in asked for one in find(mailbox, marks, module.params["since"])]
         known = {delivery.id for delivery in ours}
-        if waiting := [one.id for one in ours if one.outcome == "waiting" and one.id not in again]:
+        waits = [one.id for one in ours if one.outcome == "waiting"]
+        # A report about a letter is a message of its own.
+        waits += [one.id for one in deliveries if one.said == CLOSED]
+        if waiting := [one for one in waits if one not in again]:
             again |= dict.fromkeys(waiting, 0.0 if module.check_mode else time.time())
             try_again(module, waiting)
         if (

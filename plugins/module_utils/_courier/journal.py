@@ -24,7 +24,8 @@ _LINE = re.compile(
 )
 _PEER = re.compile(r"delivered: (?P<name>\S+)")
 _ACCEPTED = re.compile(r"\b[0-9A-F]{16}\.[0-9A-F]{8}\b")
-_CLOSED = "<command failed>"
+# All that is said where the other side had closed a connection that was kept for the next message.
+CLOSED = "<command failed>"
 _OUTCOMES = {"success": "passed", "deferred": "waiting", "failure": "refused"}
 
 
@@ -82,9 +83,8 @@ def read(lines: Iterable[str]) -> list[Delivery]:
 
 def _hear(before: Delivery, kind: str, rest: str) -> Delivery:
     if kind == "text":
-        # A reply of several lines, or the reason. Of a connection that was kept, and that the other side has closed
-        # meanwhile, nothing more is said.
-        outcome = "waiting" if rest == _CLOSED else before.outcome
+        # A reply of several lines, or the reason.
+        outcome = "waiting" if rest == CLOSED else before.outcome
         return before._replace(said=f"{before.said} {rest}".strip(), outcome=outcome)
     if kind == "success":
         if peer := _PEER.match(rest):
