@@ -23,11 +23,12 @@ def reading(path: str, seconds: float) -> sqlite3.Connection:
     database = sqlite3.connect(f"file:{quoted}?mode=ro", seconds, uri=True)
     try:
         database.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         database.close()
         # Where a log is kept and nobody has it open, the files beside it are gone, and who may not write cannot make
-        # them. Then nobody changes it either.
-        if os.path.exists(f"{path}-wal") or not os.path.exists(path):
+        # them. Then nobody changes it either. One that somebody has locked is being changed.
+        locked = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+        if locked or os.path.exists(f"{path}-wal") or not os.path.exists(path):
             raise
         database = sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", seconds, uri=True)
     return database

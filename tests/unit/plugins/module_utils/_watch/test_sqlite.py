@@ -61,6 +61,16 @@ def test_is_read_while_nobody_has_it_open(directory):
     assert read_by_nobody(directory / "rate.sqlite") == "[('alice',)]"
 
 
+def test_what_is_being_changed_is_not_read(directory):
+    path = directory / "flow.sqlite"
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("CREATE TABLE held (name TEXT)")
+    database.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        reading(str(path), 0.1)
+    database.close()
+
+
 def test_what_is_not_there_is_not_made(directory):
     with pytest.raises(sqlite3.OperationalError):
         reading(str(directory / "none.sqlite"), 1)
