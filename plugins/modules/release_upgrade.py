@@ -232,6 +232,7 @@ class Stopped(Exception):
 class Upgrade:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
+        self.began = time.time()  # before anything takes as long as a mirror takes
         self.directory = Path(module.params["directory"])
         self.state_file = self.directory / "state.json"
         self.state: dict[str, Any] = json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
@@ -506,7 +507,7 @@ class Upgrade:
             broken=self._ask("dpkg", "--audit").strip(),
             memory=_memory(),
             queue=len(_queued()),
-            clock=time.time() - params["now"] if params["now"] else 0.0,
+            clock=self.began - params["now"] if params["now"] else 0.0,
             backup=_backup_age(Path(params["backup_state"])),
         )
 

@@ -135,6 +135,14 @@ class TestLook:
         (root / "backup.json").write_text(broken)
         assert len(run("look", backup_hours=24, backup_state=str(root / "backup.json"))["refusals"]) == 1
 
+    @pytest.mark.parametrize(("ahead", "refused"), [(0, 0), (-90, 1), (90, 1)])
+    def test_refuses_a_clock_that_is_wrong(self, run, ahead, refused):
+        assert len(run("look", now=time.time() - ahead)["refusals"]) == refused
+
+    def test_takes_no_slow_mirror_for_a_wrong_clock(self, run, root, monkeypatch):
+        monkeypatch.setattr(time, "time", lambda: 1000.0 + 100 * len(calls(root)))
+        assert run("look", now=1000)["refusals"] == []
+
     def test_finds_debian_13_done(self, run, root):
         (root / "etc/debian_version").write_text("13.8\n")
         assert run("look")["stage"] == "done"
