@@ -763,6 +763,24 @@ class TestTwoServersAndPostgreSQL:
     def test_another_run_has_nothing_to_do(self, moved):
         assert not moved(**self.GIVEN)
 
+    def test_one_host_at_a_time_brings_it_up_to_date(self, webmails, server, eventually):
+        def ask(query):
+            return server.check_output("runuser -u postgres -- psql -At horde -c %s", query)
+
+        server.check_output(
+            "systemd-run --collect --unit=bed-alone runuser -u postgres -- psql horde -c %s",
+            "SELECT pg_advisory_lock(hashtext('courier.mail.horde')), pg_sleep(120)",
+        )
+        assert eventually(lambda: ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "1")
+        for it in webmails:
+            it.site.check_output("systemctl --no-block restart courier-horde")
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        assert eventually(lambda: ask(waiting) == str(len(webmails)))
+        state = "systemctl show --property=ActiveState --value courier-horde"
+        assert {it.site.check_output(state) for it in webmails} == {"activating"}
+        ask("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        assert eventually(lambda: {it.site.check_output(state) for it in webmails} == {"active"})
+
     def test_while_it_is_away_people_read_their_mail_without(self, both, server):
         def arrive(it):
             page = it.enter()
