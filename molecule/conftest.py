@@ -27,6 +27,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage, Message
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import docker
@@ -278,6 +279,20 @@ def play() -> Callable[..., list[Result]]:
         return [Result(**result) for result in play_on_bed(*arguments, playbook).record]
 
     return play
+
+
+@pytest.fixture
+def task(play: Callable[..., list[Result]], tmp_path: Path) -> Callable[..., Result]:
+    """Run one task with a module of ours on a host: `task("mx1.example.com", "trace_info", id="1")`."""
+
+    def task(host: str, module: str, **arguments: object) -> Result:
+        tasks = [{"name": "Ask", f"courier.mail.{module}": arguments}]
+        playbook = tmp_path / "task.yml"
+        playbook.write_text(json.dumps([{"name": "Ask", "hosts": host, "gather_facts": False, "tasks": tasks}]))
+        (result,) = play(str(playbook))
+        return result
+
+    return task
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

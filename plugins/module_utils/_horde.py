@@ -140,6 +140,12 @@ COPIES: Sequence[Copy] = (
             )
         ],
     ),
+    # Of a picture that its theme does not have, there is nothing to know. PHP 8 calls that an error.
+    Copy(
+        "Horde_Themes_Element",
+        "/usr/share/php/Horde/Themes/Element.php",
+        [Change("            return $this->_data[$name];", "            return $this->_data[$name] ?? null;")],
+    ),
     # textdomain() takes no empty text since PHP 8.4.
     Copy(
         "Horde_Registry_Registryconfig",

@@ -222,6 +222,19 @@ def test_a_ban_survives_restarts_of_fail2ban_and_of_the_firewall(site, attacker,
         site.run("systemctl restart fail2ban")
 
 
+def test_a_jail_that_hears_nothing_is_named(site, task):
+    answers = [{"protocol": "fail2ban", "jails": ["courier-accounts", "courier-strangers"]}]
+    asked = {"units": [{"name": "fail2ban", "running": True, "answers": answers}], "timeout": 1}
+    site.check_output("fail2ban-client set courier-strangers idle on")
+    try:
+        result = task(site.name, "units", **asked)
+    finally:
+        site.check_output("fail2ban-client set courier-strangers idle off")
+    assert result.outcome == "failed"
+    assert "what is logged does not come to the jail courier-strangers;" in result.result["msg"]
+    assert task(site.name, "units", **asked).outcome == "ok"
+
+
 def test_an_old_password_is_not_a_stranger(site, attacker, eventually):
     one = attacker("ipv6")
     one.guess(587, 8, site.accounts["alice"].address)

@@ -221,7 +221,8 @@ class TestSecrets:
 
 class TestFrom:
     @pytest.fixture(scope="class")
-    def key(self):
+    @classmethod
+    def key(cls):
         """Somebody's private key, and what he publishes."""
         made = subprocess.run(["openssl", "genrsa", "2048"], check=True, capture_output=True).stdout
         shown = subprocess.run(["openssl", "rsa", "-pubout"], check=True, capture_output=True, input=made).stdout

@@ -65,7 +65,8 @@ def test_only_root_reads_what_is_kept(proved, hub):
 
 class TestARouteIntoNowhere:
     @pytest.fixture(scope="class")
-    def lost(self, proved, hub):
+    @classmethod
+    def lost(cls, proved, hub):
         before = configuration(hub)
         done, record = run("courier.mail.site", "--tags", "courier_mta", bed_family_routes=NOWHERE)
         return before, done, record

@@ -278,12 +278,9 @@ def test_a_bad_question_is_one_sentence(site):
     assert done.stderr.count("\n") == 1
 
 
-def test_the_module_says_the_same(site, send, settled, letter, play, tmp_path):
+def test_the_module_says_the_same(site, send, settled, letter, task):
     send(f"alice@{site.domain}")
     (one,) = settled(letter["Message-ID"], state="delivered")
-    tasks = [{"name": "Trace", "courier.mail.trace_info": {"id": letter["Message-ID"], "since": "10m"}}]
-    playbook = tmp_path / "trace.yml"
-    playbook.write_text(json.dumps([{"name": "Trace", "hosts": site.name, "gather_facts": False, "tasks": tasks}]))
-    (result,) = play(str(playbook))
+    result = task(site.name, "trace_info", id=letter["Message-ID"], since="10m")
     assert result.outcome == "ok"
     assert result.result["messages"] == [one]

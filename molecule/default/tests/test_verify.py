@@ -151,7 +151,8 @@ class TestASiteWhereAllIsWell:
 
 class TestTwoRunsAtOnce:
     @pytest.fixture(scope="class")
-    def both(self, verify):
+    @classmethod
+    def both(cls, verify):
         hosts = ("--limit", f"{HUB},{SATELLITE}")
         with ThreadPoolExecutor(2) as threads:
             return [one.result() for one in [threads.submit(verify, *hosts) for _each in range(2)]]
@@ -200,7 +201,8 @@ class TestAHubThatNobodyLooksAfter:
     """Everything that sends and receives is well, and one day nothing will be."""
 
     @pytest.fixture(scope="class")
-    def neglected(self, verify, host_named):
+    @classmethod
+    def neglected(cls, verify, host_named):
         hub = host_named(HUB)
         state = "/var/lib/courier-mail-backup/state.json"
         before = hub.run(f"cat {state}")
@@ -238,7 +240,8 @@ class TestAHubThatNobodyLooksAfter:
 
 class TestAHubThatDoesNotDeliver:
     @pytest.fixture(scope="class")
-    def stuck(self, verify, host_named):
+    @classmethod
+    def stuck(cls, verify, host_named):
         hub = host_named(HUB)
         hub.check_output("systemctl stop courier")
         try:

@@ -708,11 +708,13 @@ class TestTwoServersAndPostgreSQL:
     }
 
     @pytest.fixture(scope="class")
-    def server(self, host_named):
+    @classmethod
+    def server(cls, host_named):
         return host_named("acme.example.net")
 
     @pytest.fixture(scope="class", autouse=True)
-    def moved(self, webmails, play):
+    @classmethod
+    def moved(cls, webmails, play):
         def go(**variables):
             results = play(
                 "courier.mail.people", "--tags=horde", "--limit=full", f"--extra-vars={json.dumps(variables)}"
@@ -721,7 +723,7 @@ class TestTwoServersAndPostgreSQL:
             assert "correct horse" not in str(results)
             return [result for result in results if result.outcome == "changed"]
 
-        assert go(**self.GIVEN)
+        assert go(**cls.GIVEN)
         yield go
         go()
 
@@ -800,3 +802,7 @@ class TestTwoServersAndPostgreSQL:
         finally:
             server.check_output("systemctl start postgresql@17-main")
         both(settings)
+
+
+def test_php_finds_nothing_to_complain_of(both):
+    both(lambda it: it.site.check_output("! journalctl --no-pager -o cat -t HORDE -t courier-horde | grep PHP"))

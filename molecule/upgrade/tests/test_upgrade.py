@@ -70,7 +70,8 @@ class TestBefore:
         assert listening(host)
 
     @pytest.fixture(scope="class")
-    def place(self, host):
+    @classmethod
+    def place(cls, host):
         """A small file system where the packages would be kept."""
 
         def place(megabytes):
@@ -80,7 +81,8 @@ class TestBefore:
         host.check_output(f"umount {PLACE}; rmdir {PLACE}")
 
     @pytest.fixture(scope="class")
-    def megabytes(self, upgrade):
+    @classmethod
+    def megabytes(cls, upgrade):
         """What there is to download, as a dry run says."""
         results = upgrade(*WITHOUT_BACKUP, "--check")
         assert failures(results) == []
