@@ -40,8 +40,9 @@ def play(*arguments: str, **settings: str) -> Play:
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "molecule/shared/callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
             "ANSIBLE_PIPELINING": "true",
-            # Molecule has another, which breaks lines where it likes.
+            # Molecule has others: a format that breaks lines where it likes, and errors apart from what they belong to.
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_DISPLAY_FAILED_STDERR": "false",
             "BED_RECORD": str(record),
         }
         done = subprocess.run(

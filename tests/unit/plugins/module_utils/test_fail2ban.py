@@ -158,6 +158,13 @@ def test_nothing_leads_into_the_jail_of_the_proof():
         assert failures("proof", line) == []
 
 
+@pytest.mark.parametrize("mode", ["strangers", "accounts", "attackers", "proof"])
+def test_what_a_run_writes_comes_to_each(mode):
+    line = "mx1 courier-proof[7]: 127.3.2.1"
+    assert failures(mode, line) == failures(mode, line, "courier-horde.conf") == [("127.3.2.1", None)]
+    assert failures(mode, f'mx1 imapd: LOGIN FAILED, user={line}, ip=[{V4}]"') == []
+
+
 # The same on both releases.
 HORDE = (
     'mx1 HORDE[50]: [{}] FAILED LOGIN for {} to {} (198.51.100.9) [pid 50 on line 191 of "/usr/share/horde/login.php"]'
