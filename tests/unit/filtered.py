@@ -66,7 +66,7 @@ class Spamd:
     """Learns everything, or answers what it is told to."""
 
     def __init__(self, directory, answer="SPAMD/1.1 0 EX_OK\r\nDidSet: local\r\n\r\n"):
-        self.path, self.answer, self.heard = str(Path(directory, "spamd.sock")), answer, []
+        self.path, self.answer, self.heard, self.places = str(Path(directory, "spamd.sock")), answer, [], []
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(self.path)
         self._socket.listen(8)
@@ -93,5 +93,6 @@ class Spamd:
                 while (line := stream.readline().strip()) != b"":
                     name, _colon, value = line.partition(b": ")
                     head[name.decode().lower()] = value.decode()
+                self.places.append(head["set"])
                 self.heard.append((head["message-class"], stream.read(int(head["content-length"]))))
                 connection.sendall(self.answer.encode())

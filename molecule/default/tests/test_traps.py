@@ -64,6 +64,14 @@ class TestTraps:
         assert spammer.addresses["ipv4"] in site.check_output("courier-mail traps")
         assert not site.waiting(token)
 
+    def test_what_comes_is_reported(self, site, spammer, write, foreign, token, eventually):
+        write(spammer, "win.a.million")
+        (report,) = eventually(lambda: foreign.received(token))
+        assert report["From"].addresses[0].addr_spec == site.accounts["alice"].address
+        (reported,) = report.iter_attachments()
+        assert token in reported.get_payload(0).get_content()
+        assert f" by {site.name} " in " ".join(report.get_all("Received")).replace("\n", " ")
+
     def test_who_is_trusted_does_not_count(self, site, partner, write, learned):
         before = learned()
         write(partner, "win.a.million")

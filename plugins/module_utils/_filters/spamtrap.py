@@ -9,6 +9,7 @@ no server of ours and nobody whom we trust is counted.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 
 from . import _addresses, _store, _tell
@@ -29,6 +30,8 @@ class Settings:
     addresses: list[str] = field(default_factory=list)
     # Whether spamd learns what arrives.
     learn: bool = True
+    # Whether spamd also tells those whom SpamAssassin's settings name, such as spamcop_to_address.
+    report: bool = False
     # Whether the source is counted for the deny list.
     count: bool = True
     # What happens to a message that has other recipients too: junk (marked as spam, into their Junk folders), refuse
@@ -47,6 +50,8 @@ class Settings:
             local_part, at, domain = address.rpartition("@")
             if not (local_part and at and domain):
                 refuse_setting("addresses", address, "addresses such as trap@example.com")
+        if self.report and not self.learn:
+            refuse_setting("report", self.report, "false, or learn: true, since what is reported is learned")
         if self.learn_max_size < 1:
             refuse_setting("learn_max_size", self.learn_max_size, "a number of bytes")
 
@@ -85,6 +90,11 @@ class Filter:
         return PASS if others and not known else accept(said)
 
     def _learn(self, message: Message) -> None:
-        if self._settings.learn and message.size <= self._settings.learn_max_size:
-            with message.open() as stream:
-                _tell.learn(stream.read(), "spam", self._settings.socket)
+        if not self._settings.learn or message.size > self._settings.learn_max_size:
+            return
+        with message.open() as stream:
+            text = stream.read()
+        if not self._settings.report:
+            _tell.learn(text, "spam", self._settings.socket)
+        elif not _tell.report(text, self._settings.socket):
+            sys.stderr.write(f"spamtrap: nobody took a report of {message.id}; the journal of spamd says why\n")

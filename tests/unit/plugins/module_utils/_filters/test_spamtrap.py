@@ -93,6 +93,17 @@ def test_settings(tmp_path, spamd, settings, given, heard, counted):
     assert (len(spamd.heard), len(hits(one))) == (heard, counted)
 
 
+@pytest.mark.parametrize(
+    ("did", "complaints"), [("local, remote", 0), ("remote", 0), ("local", 1)], ids=["both", "known", "not reported"]
+)
+def test_reports_on_request(tmp_path, settings, capsys, did, complaints):
+    with Spamd(tmp_path, f"SPAMD/1.1 0 EX_OK\r\nDidSet: {did}\r\n\r\n") as spamd:
+        Filter(settings(report=True)).check(message(tmp_path, TRAP))
+        Filter(settings()).check(message(tmp_path, TRAP, name="D2"))
+    assert spamd.places == ["local, remote", "local"]
+    assert capsys.readouterr().err.count("spamtrap: nobody took a report of 0001.D1;") == complaints
+
+
 def test_counts_sites_of_ipv6(tmp_path, spamd, settings):
     one = Filter(settings())
     one.check(message(tmp_path, TRAP, client="2001:db8:1:2:3::4"))
@@ -118,6 +129,10 @@ def test_is_down_where_spamd_does_not_learn(tmp_path, settings):
     [
         ({"others": "drop"}, "others is 'drop'; write junk, refuse, accept"),
         ({"addresses": ["trap"]}, "addresses is 'trap'; write addresses such as trap@example.com"),
+        (
+            {"learn": False, "report": True},
+            "report is True; write false, or learn: true, since what is reported is learned",
+        ),
         ({"learn_max_size": 0}, "learn_max_size is 0; write a number of bytes"),
     ],
 )
