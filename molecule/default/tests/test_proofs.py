@@ -131,7 +131,9 @@ def cut():
 
     @contextlib.contextmanager
     def cut(host, other):
-        ways = [f"unreachable {address}" for address in other.addresses.values()]
+        # Its exchanger of the worst preference, too: who has been there stays connected, and is told to wait once more.
+        addresses = [*other.addresses.values(), *other.facts["mail_tarbaby"]["addresses"]]
+        ways = [f"unreachable {address}" for address in addresses]
         host.check_output("; ".join(f"ip route add {way}" for way in ways))
         try:
             yield
