@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: package_facts
+short_description: The packages of a Debian host, as facts
+version_added: 0.1.0
+author: The courier.mail contributors (@courier-mail)
+description:
+  - Sets the fact C(packages) as M(ansible.builtin.package_facts) does, from one question to C(dpkg-query). That module
+    opens apt's cache, with all packages that could be installed, and takes more than a second of a processor for it.
+  - A package that was removed but for its configuration, or is only half set up, is not there.
+  - Changes nothing.
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing anyway.
+  diff_mode:
+    support: none
+    description: There is nothing to show.
+"""
+
+EXAMPLES = r"""
+- name: Know the installed packages
+  courier.mail.package_facts:
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: What becomes a fact.
+  returned: success
+  type: dict
+  contains:
+    packages:
+      description: By name of the package, a list with one dictionary for each architecture that it is installed for.
+      type: dict
+      sample: {courier-base: [{name: courier-base, version: 1.4.1-3, arch: amd64}]}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+# Of dpkg(1): it is there and set up, and at most others have yet to hear of it.
+THERE = ("installed", "triggers-awaited", "triggers-pending")
+FORMAT = "${db:Status-Status} ${Package} ${Version} ${Architecture}\n"
+
+
+def packages(listed: str) -> dict[str, list[dict[str, str]]]:
+    """What dpkg-query listed, by name."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for line in listed.splitlines():
+        # What is not installed may have no version.
+        status, _space, rest = line.partition(" ")
+        if status in THERE:
+            name, version, architecture = rest.split(" ")
+            found.setdefault(name, []).append({"name": name, "version": version, "arch": architecture})
+    return found
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    query = [module.get_bin_path("dpkg-query", required=True), "--show", "--showformat", FORMAT]
+    _code, listed, _said = module.run_command(query, check_rc=True)
+    module.exit_json(changed=False, ansible_facts={"packages": packages(listed)})
+
+
+if __name__ == "__main__":
+    main()
