@@ -25,11 +25,6 @@ def authority(site):
 
 
 @pytest.fixture
-def root(site):
-    return authority(site)
-
-
-@pytest.fixture
 def served_by(stranger):
     """The certificate that a port of a site shows to a client that trusts the authority and wants a name."""
 
@@ -212,7 +207,7 @@ def test_standalone_is_refused_where_somebody_else_listens(play):
     assert not [result for result in results if result.outcome == "changed"]
 
 
-def test_a_file_for_a_name_is_served_to_who_asks_for_it(site, served, root):
+def test_a_file_for_a_name_is_served_to_who_asks_for_it(site, served):
     """Courier looks for mail.pem.NAME first. The role writes none, and a site may."""
     name = f"imap.{site.domain}"
     file = f"/etc/ssl/mail/mail.pem.{name}"
