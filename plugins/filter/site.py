@@ -22,6 +22,8 @@ from ..module_utils._courier.terms import TermsError
 
 Host = Mapping[str, Any]  # a host's variables
 _LOOPBACK = ("127.0.0.0/8", "::1")
+_OURS = {"mail_servers", "tarbabies"}
+_KEPT = "/etc/ansible/facts.d/courier_mail.fact"
 _TARBABY = ("host", "addresses", "preference")
 _LAST = 90  # the preference of an exchanger that nobody shall need
 
@@ -107,6 +109,14 @@ def own_networks(context: Mapping[str, Any], hosts: Iterable[Host]) -> list[str]
     ]
 
 
+@pass_context
+def seen_addresses(context: Mapping[str, Any], hosts: Iterable[Host]) -> dict[str, list[str]]:
+    """Where hosts are. The documentation is in seen_addresses.yml."""
+    kept = _kept(context)
+    known = {name: _seen(host) or kept.get(name) for host in hosts for name in [host["inventory_hostname"]]}
+    return {name: sorted(addresses) for name, addresses in sorted(known.items()) if addresses}
+
+
 def tarbabies(hosts: Iterable[Host], mine: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """Exchangers that take nothing. The documentation is in tarbabies.yml."""
     own = dict(mine or {})
@@ -185,16 +195,39 @@ def _said_and_seen(here: Host, hosts: Iterable[Host]) -> Iterator[tuple[str, obj
     yield from _listed("mail_admin_networks", here.get("mail_admin_networks"))
     for peer in (here.get("mail_peers") or {}).get("managed") or []:
         yield from _listed("mail_peers.managed", peer.get("networks"))
+    kept = _kept(here)
     for host in hosts:
         name = host["inventory_hostname"]
         for variable in ("mail_controller_addresses", "mail_addresses"):
             yield from _listed(f"{variable} of {name}", host.get(variable))
-        facts = host.get("ansible_facts") or {}
-        seen = [*(facts.get("all_ipv4_addresses") or []), *(facts.get("all_ipv6_addresses") or [])]
-        for address in (name, host.get("ansible_host"), *seen):
-            # A name says nothing here. Addresses of the link are everybody's.
-            if _is_address(address) and not ipaddress.ip_address(str(address)).is_link_local:
-                yield f"the facts of {name}", address
+        # A name says nothing here.
+        yield from (("the inventory", address) for address in (name, host.get("ansible_host")) if _is_address(address))
+        if seen := _seen(host):
+            yield from ((f"the facts of {name}", address) for address in seen)
+        elif name in kept:
+            yield from _listed(f"{_KEPT} of this host, under {name},", kept[name])
+        elif not host.get("mail_addresses") and _OURS & set(host.get("group_names") or ()):
+            Display().warning(
+                f"The addresses of {name} are not known to this run, so nothing keeps that host from being banned; "
+                "write its mail_addresses, or run once without --limit"
+            )
+
+
+def _seen(host: Host) -> list[str]:
+    """The addresses that a host has by its own word, and where Ansible reached it from, if this run asked it."""
+    facts = host.get("ansible_facts") or {}
+    seen = [*(facts.get("all_ipv4_addresses") or []), *(facts.get("all_ipv6_addresses") or [])]
+    # Addresses of the link are everybody's.
+    found = {address for address in seen if not ipaddress.ip_address(str(address)).is_link_local}
+    return sorted(found | set(host.get("mail_controller_addresses") or ())) if found else []
+
+
+def _kept(here: Host) -> Mapping[str, Any]:
+    """What this host keeps of addresses that runs before have seen, by the name in the inventory."""
+    local = (here.get("ansible_facts") or {}).get("ansible_local") or {}
+    kept = local.get("courier_mail")
+    found = kept.get("addresses") if isinstance(kept, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _listed(variable: str, said: object) -> Iterator[tuple[str, object]]:
@@ -242,6 +275,7 @@ class FilterModule:
             "forwards": forwards,
             "host_names": host_names,
             "own_networks": own_networks,
+            "seen_addresses": seen_addresses,
             "tarbabies": tarbabies,
             "smtp_port": smtp_port,
         }

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import pytest
 
-def test_a_dry_run_has_nothing_to_do(play):
-    results = play("courier.mail.site", "--check", "--diff")
+
+# Each run leaves out the other domain's hosts and must not forget them: no mail_addresses say where the two MX are.
+@pytest.mark.parametrize("domain", ["example.com", "example.org"])
+def test_a_dry_run_has_nothing_to_do(play, domain):
+    results = play("courier.mail.site", "--check", "--diff", "--limit", f"*.{domain}")
     assert {result.host.partition(".")[0] for result in results} == {"mx1", "out1", "sat1", "sat2"}
     assert not [result for result in results if result.outcome not in ("ok", "skipped")]

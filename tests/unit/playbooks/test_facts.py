@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
-NEEDED = {"!all", "!min", "distribution", "network", "platform"}
+NEEDED = {"!all", "!min", "distribution", "local", "network", "platform"}
 GATHERING = [
     pytest.param(play, id=f"{path.stem}: {play['name']}")
     for path in sorted(PLAYBOOKS.glob("*.yml"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
 from plugins.filter.site import (
     filter_addresses,
@@ -14,6 +15,7 @@ from plugins.filter.site import (
     own_networks,
     refused_traps,
     satellites,
+    seen_addresses,
     smarthost_route,
     smtp_port,
     spf_rules,
@@ -229,6 +231,65 @@ def test_what_others_say_of_their_peers_is_theirs():
         "127.0.0.0/8",
         "::1",
     ]
+
+
+def asked(name: str, *addresses: str, **more: Any) -> dict[str, Any]:
+    """A host that the run has asked."""
+    return {"inventory_hostname": name, "ansible_facts": {"all_ipv4_addresses": list(addresses)} | more}
+
+
+def keeping(**addresses: list[str]) -> dict[str, Any]:
+    """What a host keeps, as Ansible reads it."""
+    return {"ansible_local": {"courier_mail": {"addresses": addresses}}}
+
+
+class TestAddressesOfHostsThatARunLeavesOut:
+    HOSTS: ClassVar = [asked("a", "192.0.2.1"), {"inventory_hostname": "b", "group_names": ["mail_servers"]}]
+
+    @pytest.fixture
+    def warnings(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        said: list[str] = []
+        monkeypatch.setattr(Display, "warning", lambda _self, message: said.append(message))
+        return said
+
+    def test_are_those_that_the_host_has_kept(self, warnings: list[str]):
+        me = asked("a", "192.0.2.1", **keeping(b=["192.0.2.7"], gone=["192.0.2.8"]))
+        assert own_networks(me, self.HOSTS) == ["127.0.0.0/8", "192.0.2.1", "192.0.2.7", "::1"]
+        assert warnings == []
+
+    def test_are_kept_again_and_forgotten_with_the_host(self):
+        me = asked("a", "192.0.2.1", **keeping(b=["192.0.2.7"], gone=["192.0.2.8"]))
+        assert seen_addresses(me, self.HOSTS) == {"a": ["192.0.2.1"], "b": ["192.0.2.7"]}
+
+    def test_are_what_the_run_sees_where_it_asks(self):
+        me = asked("a", "192.0.2.1", **keeping(a=["192.0.2.9"], b=["192.0.2.8"]))
+        hosts = [me | {"mail_controller_addresses": ["203.0.113.1"]}, asked("b", "192.0.2.7")]
+        assert seen_addresses(me, hosts) == {"a": ["192.0.2.1", "203.0.113.1"], "b": ["192.0.2.7"]}
+        assert own_networks(me, hosts) == ["127.0.0.0/8", "192.0.2.1", "192.0.2.7", "203.0.113.1", "::1"]
+
+    def test_are_missed_where_nobody_knows_them(self, warnings: list[str]):
+        own_networks(asked("a", "192.0.2.1"), self.HOSTS)
+        assert warnings == [
+            "The addresses of b are not known to this run, so nothing keeps that host from being banned; "
+            "write its mail_addresses, or run once without --limit"
+        ]
+
+    @pytest.mark.parametrize(
+        "other", [{"group_names": ["workstations"]}, {"mail_addresses": ["192.0.2.7"], "group_names": ["mail_servers"]}]
+    )
+    def test_are_not_missed_of_others_or_where_said(self, warnings: list[str], other: dict[str, Any]):
+        own_networks(asked("a", "192.0.2.1"), [{"inventory_hostname": "b"} | other])
+        assert warnings == []
+
+    def test_are_refused_where_somebody_spoilt_them(self):
+        with pytest.raises(AnsibleFilterError, match=r"/etc/ansible/facts\.d/courier_mail\.fact .* under b, has 'mx1'"):
+            own_networks(asked("a", "192.0.2.1", **keeping(b=["mx1"])), self.HOSTS)
+
+    @pytest.mark.parametrize("spoilt", ["error loading facts as JSON", {"addresses": ["192.0.2.7"]}])
+    def test_are_not_known_where_the_file_cannot_be_read(self, warnings: list[str], spoilt: object):
+        me = asked("a", "192.0.2.1", ansible_local={"courier_mail": spoilt})
+        assert own_networks(me, self.HOSTS) == ["127.0.0.0/8", "192.0.2.1", "::1"]
+        assert len(warnings) == 1
 
 
 NOT_OURS = {
