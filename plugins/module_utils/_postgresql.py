@@ -131,7 +131,9 @@ def _knock(variable: str, database: Mapping[str, Any]) -> None:
 
 
 def _unreachable(variable: str, host: str, port: object, reason: str) -> str:
-    return f"{variable}: {host} port {port} does not let this host in, so nothing was changed: {_one_line(reason)}"
+    # The library begins with what is said here already.
+    why = _one_line(reason).replace(f'connection to server at "{host}", port {port} failed: ', "")
+    return f"{variable}: {host} port {port} does not let this host in, so nothing was changed: {why}"
 
 
 def _one_line(said: object) -> str:

@@ -20,13 +20,7 @@ options:
     description: The full name of the host, for one that has no file C(me).
     type: str
     required: true
-attributes:
-  check_mode:
-    description: Changes nothing anyway.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
+extends_documentation_fragment: [courier.mail.looking]
 """
 
 EXAMPLES = r"""

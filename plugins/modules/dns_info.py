@@ -83,14 +83,7 @@ options:
     description: The server that RV(nsupdate) names, if it is not the one in the zone's SOA record.
     type: str
     default: ""
-extends_documentation_fragment: [courier.mail.dns]
-attributes:
-  check_mode:
-    support: full
-    description: Asks all the same.
-  diff_mode:
-    support: none
-    description: There is nothing to show.
+extends_documentation_fragment: [courier.mail.dns, courier.mail.looking]
 seealso:
   - module: courier.mail.dns_records
 """

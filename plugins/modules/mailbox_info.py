@@ -19,14 +19,7 @@ options:
     type: list
     elements: dict
     required: true
-extends_documentation_fragment: [courier.mail.maildir]
-attributes:
-  check_mode:
-    description: Changes nothing anyway.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
+extends_documentation_fragment: [courier.mail.maildir, courier.mail.looking]
 """
 
 EXAMPLES = r"""

@@ -13,13 +13,7 @@ description:
     opens apt's cache, with all packages that could be installed, and takes more than a second of a processor for it.
   - A package that was removed but for its configuration, or is only half set up, is not there.
   - Changes nothing.
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing anyway.
-  diff_mode:
-    support: none
-    description: There is nothing to show.
+extends_documentation_fragment: [courier.mail.looking]
 """
 
 EXAMPLES = r"""

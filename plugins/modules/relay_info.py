@@ -79,13 +79,7 @@ options:
     description: Seconds until an answer counts as lost.
     type: int
     default: 60
-attributes:
-  check_mode:
-    support: full
-    description: Asks all the same.
-  diff_mode:
-    support: none
-    description: There is nothing to show.
+extends_documentation_fragment: [courier.mail.looking]
 """
 
 EXAMPLES = r"""

@@ -40,13 +40,7 @@ options:
   journal:
     description: A directory with files of a journal, instead of the host's own. Who wrote a line is not asked then.
     type: path
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing anyway.
-  diff_mode:
-    support: none
-    description: There is nothing to show.
+extends_documentation_fragment: [courier.mail.looking]
 """
 
 EXAMPLES = r"""

@@ -94,13 +94,7 @@ options:
       account:
         description: An account that V(authdaemon) must know.
         type: str
-attributes:
-  check_mode:
-    support: full
-    description: Asks all the same.
-  diff_mode:
-    support: none
-    description: There is nothing to show.
+extends_documentation_fragment: [courier.mail.looking]
 """
 
 EXAMPLES = r"""

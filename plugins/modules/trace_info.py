@@ -44,13 +44,7 @@ options:
     description: How many messages, and how many refusals, the newest; from 1 to 200.
     type: int
     default: 20
-attributes:
-  check_mode:
-    support: full
-    description: Looks all the same.
-  diff_mode:
-    support: none
-    description: There is nothing to show.
+extends_documentation_fragment: [courier.mail.looking]
 requirements:
   - journalctl, and the right to read the journal; for the times of further tries also that to read Courier's queue
 """
