@@ -122,6 +122,18 @@ def attacker(site, stranger):
         )
 
 
+@pytest.fixture
+def lasting(site):
+    """Bans count from the last failure, so what fail2ban takes to ban on a busy machine is taken from short ones."""
+    jails = ("courier-strangers", "courier-accounts")
+    before = {jail: site.check_output("fail2ban-client get %s bantime", jail) for jail in jails}
+    for jail in jails:
+        site.check_output("fail2ban-client set %s bantime 300", jail)
+    yield
+    for jail, seconds in before.items():
+        site.check_output("fail2ban-client set %s bantime %s", jail, seconds)
+
+
 def banned(site, jail):
     return site.check_output("fail2ban-client get %s banip", jail).split()
 
@@ -134,6 +146,7 @@ DOORS = {
 }
 
 
+@pytest.mark.usefixtures("lasting")
 def test_who_tries_names_is_kept_out_of_every_door(site, stranger, attacker, eventually, family):
     attackers = {door: attacker(family) for door in DOORS}
 
@@ -148,10 +161,12 @@ def test_who_tries_names_is_kept_out_of_every_door(site, stranger, attacker, eve
         found = dict(zip(DOORS, pool.map(attack, DOORS), strict=True))
     assert found == dict.fromkeys(DOORS, [True] * len(PORTS))
     # Not those who share nothing with him but the way, nor his other addresses.
+    himself = Attacker(site, stranger, family, stranger.addresses[family])
     for other in (25, 465, 587, 993):
-        stranger.connect(site.addresses[family], other).close()
+        himself.connect(other).close()
 
 
+@pytest.mark.usefixtures("lasting")
 def test_who_tries_names_by_imap_is_kept_out(site, attacker, eventually, family):
     one = attacker(family)
     one.guess_imap([f"nobody{number}@{site.domain}" for number in range(5)])
@@ -160,9 +175,11 @@ def test_who_tries_names_by_imap_is_kept_out(site, attacker, eventually, family)
     # Who it was and how to let him in again is in the journal, and the filters' store remembers him.
     said = site.run("journalctl --output=cat --identifier=courier-mail-bans | grep -F %s", one.address).stdout
     assert f"fail2ban-client unban {one.address}" in said
-    assert eventually(lambda: one.address.rpartition(":")[0][:12] in site.run("courier-mail traps").stdout)
+    known = f"{one.address} " if family == "ipv4" else one.address.rpartition(":")[0][:12]
+    assert eventually(lambda: known in site.run("courier-mail traps").stdout)
 
 
+@pytest.mark.usefixtures("lasting")
 def test_who_tries_where_no_login_is_offered_is_kept_out(attacker, eventually):
     one = attacker("ipv4")
     with closing(one.smtp(25)) as smtp:
@@ -172,6 +189,7 @@ def test_who_tries_where_no_login_is_offered_is_kept_out(attacker, eventually):
     assert eventually(lambda: one.is_kept_out(587))
 
 
+@pytest.mark.usefixtures("lasting")
 def test_a_connection_that_is_open_is_cut(site, attacker, eventually, family):
     one = attacker(family)
     with closing(one.smtp(587)) as before:
@@ -195,6 +213,7 @@ def test_a_ban_ends_by_itself_and_the_next_one_is_longer(site, attacker, eventua
     assert int(line.partition("+")[2].split()[0]) >= 24
 
 
+@pytest.mark.usefixtures("lasting")
 def test_one_command_lets_somebody_in_again(site, attacker, eventually):
     one = attacker("ipv4")
     one.guess(587, 5, f"nobody@{site.domain}")
@@ -232,7 +251,7 @@ def test_a_jail_that_hears_nothing_is_named(site, task):
         site.check_output("fail2ban-client set courier-strangers idle off")
     assert result.outcome == "failed"
     assert "what is logged does not come to the jail courier-strangers;" in result.result["msg"]
-    assert task(site.name, "units", **asked).outcome == "ok"
+    assert task(site.name, "units", units=asked["units"]).outcome == "ok"
 
 
 def test_an_old_password_is_not_a_stranger(site, attacker, eventually):

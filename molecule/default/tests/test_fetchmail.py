@@ -153,13 +153,14 @@ def here(site, token, who="bob", folder="INBOX"):
 def test_each_protocol_and_each_message_once(site, elsewhere, token, eventually, name):
     user = f"{name}@{site.domain}"
     before = elsewhere.left(user) if name in ("starttls", "pop") else 0
+    running = "pgrep -f '[f]etchmail .*/etc/fetchmail/idle[.]rc'"
+    waiting = site.run(running).stdout
     elsewhere.put(user, about(token))
-    began = time.monotonic()
     if name != "idle":
         site.check_output("systemctl kill --kill-whom=main -s USR1 fetchmail@%s", name)
     assert eventually(lambda: here(site, token))
-    if name == "idle":
-        assert time.monotonic() - began < 10
+    if name == "idle":  # nobody had to look a second time
+        assert site.run(running).stdout == waiting != ""
     # It is deleted, or stays there and is not fetched again.
     if before or name in ("starttls", "pop"):
         assert elsewhere.left(user) == before + 1
@@ -262,6 +263,7 @@ def test_it_stays_there_while_courier_is_down(site, elsewhere, fetched, token, e
     finally:
         # systemd stops those with it.
         site.check_output("systemctl start courier courierfilter courier-mta courier-msa courier-mta-ssl")
+    assert eventually(lambda: site.is_open(25))
     one.look()
     assert eventually(lambda: here(site, token))
     assert eventually(lambda: elsewhere.left(one.box.user) == 0)
@@ -349,8 +351,7 @@ def test_half_a_message_is_not_delivered(site, foreign, fetched, token, eventual
 
 
 def test_hundreds_and_a_restart_in_the_middle(sites, elsewhere, mailbox, token, eventually):
-    """Each once, within two minutes, on all hosts at a time."""
-    began = time.monotonic()
+    """Each once, on all hosts at a time. How fast it is, the benchmark says."""
     boxes = [mailbox(site, to=site.accounts["erin"].address) for site in sites]
     letters = [about(f"{token}-{number:03}") for number in range(500)]
     for one in boxes:
@@ -358,11 +359,10 @@ def test_hundreds_and_a_restart_in_the_middle(sites, elsewhere, mailbox, token, 
         one.start()
     for some in (50, 200):
         for one in boxes:
-            assert eventually(lambda one=one, some=some: here(one.site, token, "erin") >= some, 60), one.said()
+            assert eventually(lambda one=one, some=some: here(one.site, token, "erin") >= some, 120), one.said()
             one.site.check_output("systemctl restart %s", one.unit)
     for one in boxes:
-        assert eventually(lambda one=one: here(one.site, token, "erin") >= 500, 120), one.said()
-    assert time.monotonic() - began < 120
+        assert eventually(lambda one=one: here(one.site, token, "erin") >= 500, 240), one.said()
     for one in boxes:
         assert eventually(lambda one=one: elsewhere.left(one.box.user) == 0)
         found = subjects_taken(one.site, token)
@@ -389,13 +389,15 @@ def test_a_mailbox_over_its_quota_loses_nothing(site, elsewhere, fetched, token,
     kept = site.check_output("cat %s", file)
     quota = kept.splitlines()[0]
     one = fetched(to=alice.address)
-    elsewhere.put(one.box.user, about(token, "All is well.\n" * 200))
+    elsewhere.put(one.box.user, about(token, "All is well.\n" * 200, f"ann+{token}@shield-none.example.net"))
     # One line that was just written is believed.
     site.check_output("printf '%%s\\n%%s 1\\n' %s %s > %s", quota, quota.rstrip("S"), file)
     try:
         one.start()
         assert eventually(lambda: elsewhere.left(one.box.user) == 0), one.said()
-        assert eventually(lambda: site.waiting(alice.address)), site.said(alice.address)
+        put_off = "journalctl --no-pager --output=cat -t courierlocal | grep %s"
+        assert eventually(lambda: "status: deferred" in site.run(put_off, token).stdout), site.said(alice.address)
+        assert site.waiting(token)
         assert here(site, token, "alice") == 0
     finally:
         site.check_output("echo %s | base64 -d > %s", base64.b64encode(f"{kept}\n".encode()).decode(), file)

@@ -198,7 +198,7 @@ class TestBigMail:
     def test_passes_in_bounded_time(self, site, deliver, token, eventually):
         began = time.monotonic()
         assert deliver("a stranger", self.message(token, b"")) == 250
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 120
         assert eventually(lambda: site.inbox(site.accounts["alice"], token), within=60)
         report = site.check_output("courier-mail bigmail --size 4M")
         assert f"{site.accounts['alice'].address}: " in report
@@ -209,7 +209,6 @@ class TestBigMail:
 
 
 def test_every_message_has_a_line_in_the_log(site, deliver, letter, token, eventually):
-    assert deliver("a stranger", letter) == 250
     alice = site.accounts["alice"].address
 
     def logged():
@@ -217,7 +216,9 @@ def test_every_message_has_a_line_in_the_log(site, deliver, letter, token, event
         entries = [json.loads(line.partition(" ")[2]) for line in lines if line.startswith("courier_mail: {")]
         return [entry for entry in entries if entry["from"] == WRITER and alice in entry["to"]]
 
-    entry = eventually(logged)[-1]
+    known = [entry["id"] for entry in logged()]
+    assert deliver("a stranger", letter) == 250
+    (entry,) = eventually(lambda: [one for one in logged() if one["id"] not in known])
     assert entry["verdict"] == "pass"
     assert entry["client"] == "198.51.100.66"
     assert {"clamd", "attachments", "spamd"} <= set(entry["filters"])

@@ -57,7 +57,7 @@ def test_nobody_else_can_read_a_secret(request, site, which):
     # The bed's own are beside: /etc/ssl/private/bed.key is root's.
     found = host.run(
         "find /etc /run /srv /usr/local /var/lib /var/log /root /home -path /var/lib/apt -prune -o"
-        " -type f -perm /o=r -size -1M -print0 | xargs -0 grep -lEs %s",
+        " -type f -perm /o=r -size -1048576c -print0 | xargs -0 grep -lEs %s",
         SECRETS,
     ).stdout.split()
     # Whoever can look into a directory above it can read it.

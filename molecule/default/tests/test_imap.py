@@ -10,6 +10,7 @@ import hashlib
 import imaplib
 import re
 import ssl
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -237,33 +238,47 @@ def test_others_are_told_at_once(session, folder, soon, sort):
     else:
         reader, writer, seen = session(), session(), folder
     reader.sock.settimeout(20)
-    idle = Idle(reader, folder)
-    start = time.time()
-    append(writer, seen, "a")
-    assert idle.hears(rb"\* 1 EXISTS") - start < soon
-    writer.select(f'"{seen}"')
-    start = time.time()
-    writer.store("1", "+FLAGS", r"\Flagged")
-    assert idle.hears(rb"\* 1 FETCH \(.*\\Flagged") - start < soon
-    writer.store("1", "+FLAGS", r"\Deleted")
-    idle.hears(rb"\* 1 FETCH \(.*\\Deleted")
-    start = time.time()
-    writer.expunge()
-    assert idle.hears(rb"\* 1 EXPUNGE") - start < soon
-    idle.ends()
+
+    def visit():
+        """What is told of a message from its coming to its going, and after how many seconds."""
+        idle, begins, heard = Idle(reader, folder), [], []
+
+        def tells(pattern, change, *arguments):
+            begins.append(time.time())
+            change(*arguments)
+            heard.append(idle.hears(pattern))
+
+        tells(rb"\* 1 EXISTS", append, writer, seen, "a")
+        writer.select(f'"{seen}"')
+        tells(rb"\* 1 FETCH \(.*\\Flagged", writer.store, "1", "+FLAGS", r"\Flagged")
+        tells(rb"\* 1 FETCH \(.*\\Deleted", writer.store, "1", "+FLAGS", r"\Deleted")
+        tells(rb"\* 1 EXPUNGE", writer.expunge)
+        idle.ends()
+        writer.close()
+        return [end - begin for begin, end in zip(begins, heard, strict=True)]
+
+    of_three = zip(*[visit() for _time in range(3)], strict=True)
+    assert max(map(statistics.median, of_three)) < soon
 
 
 def test_new_mail_is_told_at_once(site, session, letter, token, soon):
     reader = session("erin")
     reader.sock.settimeout(60)
-    idle = Idle(reader, "INBOX")
-    site.sendmail(letter, f"root@{site.name}", f"erin@{site.domain}")
-    heard = idle.hears(rb"\* \d+ EXISTS")
-    idle.ends()
     mailbox = f"/srv/vmail/{site.domain}/erin/Maildir"
-    path = site.check_output("grep -rl %s %s/new %s/cur", token, mailbox, mailbox)
-    # It was written just before it was moved into the mailbox.
-    assert heard - float(site.check_output("stat -c %%.Y %s", path)) < soon
+
+    def send(number):
+        """How long after it was written, which is just before it is moved into the mailbox, a message is told."""
+        idle = Idle(reader, "INBOX")
+        del letter["Subject"]
+        letter["Subject"] = f"{token}-{number}"
+        site.sendmail(letter, f"root@{site.name}", f"erin@{site.domain}")
+        heard = idle.hears(rb"\* \d+ EXISTS")
+        idle.ends()
+        path = site.check_output("grep -rl %s %s/new %s/cur", f"{token}-{number}", mailbox, mailbox)
+        return heard - float(site.check_output("stat -c %%.Y %s", path))
+
+    # A machine with much to do may take a second for one.
+    assert statistics.median(map(send, range(3))) < soon
 
 
 def test_many_sessions_at_once_lose_nothing(site, stranger, session, folder, token):
@@ -487,11 +502,11 @@ class TestTrash:
         site.check_output(command, home, "31")
         assert site.check_output(left).split() == [".Sent"]
 
-    def test_the_service_may_do_it(self, site):
+    def test_the_service_may_do_it(self, site, eventually):
         assert site.check_output("systemctl is-active courier-mail-expire.timer") == "active"
-        site.check_output("systemctl start courier-mail-expire.service")
-        said = site.check_output("journalctl --no-pager --output=cat --unit=courier-mail-expire.service | tail -n 5")
-        assert "messages were old enough to go" in said
+        site.run_unit("courier-mail-expire.service")
+        said = "journalctl --no-pager --output=cat --unit=courier-mail-expire.service | tail -n 5"
+        assert eventually(lambda: "messages were old enough to go" in site.check_output(said))
 
 
 def test_each_session_can_have_an_inotify_instance(site):

@@ -178,7 +178,9 @@ class TestClamdAskedBySpamd:
             said = check(ordinary, "HEADERS")
             assert "X-Spam-Virus: Error\r\n" in said
             assert "X-Spam-Flag: YES" not in said
-            assert "clamd: /run/clamav/clamd.ctl: " in site.check_output("journalctl -u spamd -n 20 --output=cat")
+            assert "clamd: /run/clamav/clamd.ctl: " in site.check_output(
+                "journalctl --sync; journalctl -u spamd -n 20 --output=cat"
+            )
         finally:
             site.check_output("systemctl start clamav-daemon.socket clamav-daemon.service")
         assert eventually(lambda: "X-Spam-Virus: Yes" in check(ordinary, "HEADERS"))

@@ -229,6 +229,7 @@ def test_a_mail_server_goes_on_to_the_next(site, foreign, addresses, token, even
     assert foreign.addresses["ipv4"] not in site.check_output("courier-mail traps")
 
 
+@pytest.mark.usefixtures("no_timers")
 class TestCounts:
     @staticmethod
     def visit(call, recipient):

@@ -52,6 +52,11 @@ def folder(site, who, name, token):
         return imap.search(None, "SUBJECT", token)[1][0].split()
 
 
+@pytest.fixture(autouse=True)
+def nobody_else(no_timers):
+    """Who is denied and what is learned, and when, the tests say."""
+
+
 class TestTraps:
     def test_what_comes_is_learned_and_goes_into_junk_of_the_others(
         self, site, spammer, write, learned, token, eventually
@@ -62,7 +67,7 @@ class TestTraps:
         assert not site.inbox(site.accounts["dave"], token)
         assert learned()[0] == before + 1
         assert spammer.addresses["ipv4"] in site.check_output("courier-mail traps")
-        assert not site.waiting(token)
+        assert eventually(lambda: not site.waiting(token))
 
     def test_what_comes_is_reported(self, site, spammer, write, foreign, token, eventually):
         write(spammer, "win.a.million")

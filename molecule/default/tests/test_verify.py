@@ -50,7 +50,11 @@ def nothing_of_before(sites, host_named):
     """What other tests broke is told of for hours; here a watch begins that knows nothing of it."""
     names = [f"{name}.{site.domain}" for site in sites for name in ("mx1", "out1", "sat1", "sat2")]
     for host in map(host_named, names):
-        host.check_output("systemctl reset-failed; rm -f /var/lib/courier-mail-watch/*.sqlite*")
+        # What runs at this moment would write into files that are gone, and fail.
+        parts = " ".join(f"courier-mail-watch-{part}.service" for part in ("alarm", "metrics", "look", "prove"))
+        host.check_output(
+            f"systemctl stop {parts}; systemctl reset-failed; rm -f /var/lib/courier-mail-watch/*.sqlite*"
+        )
         host.check_output("systemctl start courier-mail-watch-look courier-mail-watch-metrics")
     for site in sites:
         # Letters of runs whose letters were lost for a while.
@@ -162,7 +166,16 @@ class TestTwoRunsAtOnce:
         assert [run.code for run in both] == [0, 0]
 
     def test_both_have_the_same_rows(self, both):
-        one, other = ([(row["host"], row["direction"], row["to"]) for row in run.rows] for run in both)
+        # A way that is not proved yet is a row until its letter is back, which may be between the two.
+        unproved = ("watch: proofs", "skipped")
+        one, other = (
+            [
+                (row["host"], row["direction"], row["to"])
+                for row in run.rows
+                if (row["direction"], row["result"]) != unproved
+            ]
+            for run in both
+        )
         assert one == other
 
     def test_both_leave_nothing(self, both, site):

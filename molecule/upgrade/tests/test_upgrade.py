@@ -202,10 +202,13 @@ class TestAfter:
         update = f"server 127.0.0.1\nupdate delete late.example.net\nupdate add late.example.net 60 A {address}\nsend\n"
         host_named("dns.example.net").check_output("printf %s | nsupdate", update.replace("\n", "\\n"))
         assert eventually(lambda: host.run("courier flush").succeeded and waiting(host) == 0, within=120)
-        subjects = world.check_output("grep -rh '^Subject: later %s' /home/mailbox/Maildir", upgraded.token)
-        assert Counter(subjects.splitlines()) == Counter(
-            f"Subject: later {upgraded.token} {number}" for number in range(QUEUED)
-        )
+
+        def subjects():
+            said = world.run("grep -rh '^Subject: later %s' /home/mailbox/Maildir/new", upgraded.token).stdout
+            return Counter(said.splitlines())
+
+        assert eventually(lambda: subjects().total() >= QUEUED)
+        assert subjects() == Counter(f"Subject: later {upgraded.token} {number}" for number in range(QUEUED))
 
     def test_mail_is_where_it_was_with_its_flags(self, upgraded, host):
         with host.imap(host) as imap:
