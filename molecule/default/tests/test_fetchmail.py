@@ -351,7 +351,7 @@ def test_half_a_message_is_not_delivered(site, foreign, fetched, token, eventual
 
 
 def test_hundreds_and_a_restart_in_the_middle(sites, elsewhere, mailbox, token, eventually):
-    """Each once, on all hosts at a time. How fast it is, the benchmark says."""
+    """Each once, on all hosts at a time."""
     boxes = [mailbox(site, to=site.accounts["erin"].address) for site in sites]
     letters = [about(f"{token}-{number:03}") for number in range(500)]
     for one in boxes:

@@ -434,10 +434,8 @@ def test_a_thousand_letters_are_listed(both, token):
         it.site.check_output("runuser -u vmail -- python3 -c %s %s %s", THOUSAND, mailbox, token)
         it.page.click("#folderopts_link")
         it.page.locator("#ctx_folderopts_reload").click()
-        start = time.monotonic()
         it.go_to(f"Thousand-{token}")
         expect(it.page.locator("#msgSplitPane .vpRow", has_text=token).first).to_be_visible()
-        assert time.monotonic() - start < PATIENCE / 1000
         it.page.evaluate("DimpBase.viewport.requestContentRefresh(1)")
         for number in ("0000", "0999"):
             it.page.evaluate(f"DimpBase.viewport.scrollTo({1 if number == '0999' else 1000})")
