@@ -12,6 +12,7 @@ from ._plan import Adopted
 # By path.
 _BROUGHT = (
     ("/etc/systemd/system/*", "rights that daemons do not need are taken from them, and units of the collection"),
+    ("/etc/ansible/facts.d*", "where hosts of the inventory are, for runs that leave some out"),
     ("/usr/local/lib/courier*", "programs of the collection"),
     ("/usr/local/sbin/courier-mail*", "programs of the collection"),
     ("/usr/local/share/courier*", "programs of the collection"),
