@@ -22,6 +22,9 @@ options:
     type: str
     choices: [prepare, run, proved]
     required: true
+  minutes:
+    description: Minutes that the restore took which is proved. Needed for O(step=proved).
+    type: float
 attributes:
   check_mode:
     support: full
@@ -41,7 +44,8 @@ RETURN = r"""
 state:
   description:
     - What is known of backups of this host. C(finished), C(checked) and C(proved) are times in seconds since 1970 and 0
-      for never, C(error) is why the last run failed.
+      for never, C(error) is why the last run failed. C(minutes) are those of the last backup, C(restore_minutes) those
+      of the last restore that was proved.
   returned: success
   type: dict
   sample:
@@ -53,6 +57,7 @@ state:
     messages: 1204
     minutes: 0.4
     proved: 0.0
+    restore_minutes: 0.0
     snapshot: 9af1f05a
 said:
   description: The same for people.
@@ -74,14 +79,18 @@ _COMMAND = "/usr/local/sbin/courier-mail-backup"
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"step": {"type": "str", "choices": ["prepare", "run", "proved"], "required": True}},
+        argument_spec={
+            "step": {"type": "str", "choices": ["prepare", "run", "proved"], "required": True},
+            "minutes": {"type": "float"},
+        },
+        required_if=[("step", "proved", ("minutes",))],
         supports_check_mode=True,
     )
     step = module.params["step"]
     changed = step != "prepare"
     if not module.check_mode:
         try:
-            changed = _prepare(module) if step == "prepare" else _run(module) if step == "run" else _prove()
+            changed = _STEPS[step](module)
         except OSError as error:
             module.fail_json(msg=f"{error.filename}: {error.strerror}")
     state = _state.read()
@@ -106,9 +115,13 @@ def _run(module: AnsibleModule) -> bool:
     return True
 
 
-def _prove() -> bool:
-    _state.write(dataclasses.replace(_state.read(), proved=time.time()))
+def _prove(module: AnsibleModule) -> bool:
+    known = _state.read()
+    _state.write(dataclasses.replace(known, proved=time.time(), restore_minutes=module.params["minutes"]))
     return True
+
+
+_STEPS = {"prepare": _prepare, "run": _run, "proved": _prove}
 
 
 def _sentence(text: str) -> str:

@@ -106,7 +106,12 @@ _NAME = "courier_mail.prom"
 _EXPORTER = "prometheus-node-exporter.service.d"
 # Debian's default is all addresses. What /etc/default says comes first.
 _LISTENS = """# Written by Ansible (courier.mail.watch).
+[Unit]
+StartLimitIntervalSec=0
+
 [Service]
+Restart=always
+RestartSec=2
 ExecStart=
 ExecStart=/usr/bin/prometheus-node-exporter $ARGS --collector.textfile.directory={textfiles} {addresses}
 """

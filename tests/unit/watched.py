@@ -32,6 +32,6 @@ SEEN: dict[str, Any] = {
     "lists": {"bl.example.net": {"broken": "no", "since": 1.0}},
     "bans": {"sshd": 4},
     "fetched": {"pop": NOW},
-    "backup": {"finished": NOW, "proved": NOW, "bytes": 5, "minutes": 2, "checked": NOW},
+    "backup": {"finished": NOW, "proved": NOW, "bytes": 5, "minutes": 1, "restore_minutes": 2, "checked": NOW},
     "upgrade": {"stage": "done", "at": NOW},
 }

@@ -67,6 +67,7 @@ def test_the_host_itself_knows(site):
     state = json.loads(site.check_output("cat /var/lib/courier-mail-backup/state.json"))
     assert time.time() - state["proved"] < 3600
     assert state["proved"] > state["finished"]
+    assert 0 < state["restore_minutes"] < 60
 
 
 def test_a_host_that_has_mail_is_not_restored(site, play):

@@ -120,6 +120,12 @@ BROKEN = {
         "host: unit spamd.service",
         ("unit_up", {"unit": "spamd.service"}, 0),
     ),
+    "a webmail that was stopped": (
+        "systemctl stop courier-horde",
+        "systemctl start courier-horde",
+        "host: unit courier-horde.service",
+        ("unit_up", {"unit": "courier-horde.service"}, 0),
+    ),
     "a unit that failed": (
         "systemd-run -q --unit=bed-broken false",
         "systemctl reset-failed bed-broken",

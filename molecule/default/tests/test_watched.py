@@ -28,6 +28,7 @@ DAEMONS = [
     "spamd",
     "fail2ban",
     "nginx",
+    "prometheus-node-exporter",
 ]
 
 

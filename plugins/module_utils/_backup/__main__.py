@@ -107,13 +107,14 @@ def settings_of(directory: str = DIRECTORY) -> Settings:
 
 def status(state: _state.State) -> str:
     """What is known, for people."""
+    took = f", in {state.restore_minutes} minutes" if state.restore_minutes else ""
     if not state.finished:
         said = "There is no backup yet."
     else:
         said = (
             f"Backup {state.snapshot[:8]} of {_at(state.finished)}: {state.messages} messages, "
             f"{state.bytes / 1e6:.1f} MB, {state.minutes} minutes. Data read: {_at(state.checked)}. "
-            f"Restore proved: {_at(state.proved)}."
+            f"Restore proved: {_at(state.proved)}{took}."
         )
     return said + (f"\nThe last run failed at {_at(state.failed)}: {state.error}" if state.error else "")
 

@@ -27,6 +27,7 @@ class State:
     minutes: float = 0.0  # that it took
     checked: float = 0.0  # when data of the repository were last read and found well
     proved: float = 0.0  # when a drill last brought everything back
+    restore_minutes: float = 0.0  # that this took, from nothing to a letter that was read
     error: str = ""  # why the last run failed; empty where it did not
     failed: float = 0.0  # when that was
 

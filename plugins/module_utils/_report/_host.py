@@ -159,7 +159,7 @@ def backup(path: str = BACKUP) -> dict[str, Any] | None:
         return {"error": f"{path}: {error}"}
     if not isinstance(said, dict):
         return {"error": f"{path} is no dictionary"}
-    numbers = ("finished", "checked", "proved", "bytes", "minutes")
+    numbers = ("finished", "checked", "proved", "bytes", "restore_minutes")
     found = {name: said.get(name) if isinstance(said.get(name), int | float) else None for name in numbers}
     return {**found, "error": str(said.get("error") or "")[:500]}
 

@@ -12,15 +12,18 @@ from ._settings import SettingsError, refuse
 
 # Units that are looked at where they start at boot. What is not on a host, or was switched off, is not missed.
 UNITS = (
+    "certbot.timer",
     "clamav-daemon.service",
     "clamav-freshclam.service",
     "courier-authdaemon.service",
     "courier-autoconfig.socket",
     "courier-forward.service",
     "courier-forward.socket",
+    "courier-horde.service",
     "courier-imap-ssl.service",
     "courier-imap.service",
     "courier-mail-backup.timer",
+    "courier-mail-bans.timer",
     "courier-mail-bigmail.timer",
     "courier-mail-deny.timer",
     "courier-mail-dmarc.timer",
@@ -40,10 +43,12 @@ UNITS = (
     "courier-rbldnsd.service",
     "courier-tarbaby.service",
     "courier-tarbaby.socket",
+    "courier-zdkimfilter.service",
     "courier.service",
     "courierfilter.service",
     "fail2ban.service",
     "nginx.service",
+    "prometheus-node-exporter.service",
     "spamd.service",
 )
 

@@ -126,7 +126,7 @@ def _backed_up(backup: Mapping[str, Any]) -> Iterator[Sample]:
     for what in ("finished", "checked", "proved"):
         yield from _number(f"courier_mail_backup_{what}_timestamp_seconds", _figure(backup, what))
     yield from _number("courier_mail_backup_size_bytes", _figure(backup, "bytes"))
-    minutes = _figure(backup, "minutes")
+    minutes = _figure(backup, "restore_minutes")
     yield from _number("courier_mail_backup_restore_seconds", None if minutes is None else minutes * 60)
     yield Sample("courier_mail_backup_failed", float(bool(backup.get("error"))))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from plugins.module_utils._watch._host_settings import UNITS as UNITS_WATCHED
+
 ROLES = Path(__file__).parents[3] / "roles"
 UNITS = sorted([*ROLES.glob("*/files/*.service"), *ROLES.glob("*/templates/*.service.j2")])
 # Units that end with what they watch, and have it started anew, which starts them.
@@ -69,3 +71,19 @@ def test_no_listener_opens_without_the_filters():
     for key in ("Before", "RequiredBy"):
         (named,) = re.findall(f"^{key}=(.*)$", socket, re.MULTILINE)
         assert listeners <= set(named.split())
+
+
+# Who watches the watch: that nobody has looked is told by what tells.
+WATCH = {f"courier-mail-watch-{part}.timer" for part in ("blocklists", "look", "metrics", "prove", "prune")}
+# Templates are judged by their own time: fetchmail by the last time it reached a mailbox, the drill by who runs it.
+OTHERWISE = {"fetchmail@.service", "courier-mail-drill.service"}
+
+
+def test_every_daemon_and_timer_is_watched():
+    known = yaml.safe_load((ROLES / "mailhost/vars/main.yml").read_text())
+    timers = {path.name for path in ROLES.glob("*/files/*.timer")}
+    own = {path.name.removesuffix(".j2") for path in daemons()} | WATCHERS | timers
+    wanted = (own | set(known["__mailhost_restart_after"])) - WATCH - OTHERWISE
+    # One that is started by its socket is well where that is.
+    missed = {name for name in wanted - set(UNITS_WATCHED) if name.replace(".service", ".socket") not in UNITS_WATCHED}
+    assert missed == set()

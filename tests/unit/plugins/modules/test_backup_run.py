@@ -66,13 +66,21 @@ def test_a_repository_is_made_once(host):
 
 
 def test_a_proof_is_noted(host):
-    run_module(backup_run, step="proved")
+    host.state = _state.State(finished=1.0, minutes=0.4)
+    run_module(backup_run, step="proved", minutes=2.5)
     assert host.state.proved > time.time() - 60
+    assert (host.state.minutes, host.state.restore_minutes) == (0.4, 2.5)
+    assert run_module(backup_run, step="prepare", check=True)["said"].endswith(", in 2.5 minutes.")
+
+
+def test_a_proof_says_how_long_it_took(host):
+    assert "minutes" in run_module(backup_run, step="proved")["msg"]
+    assert host.state.proved == 0
 
 
 @pytest.mark.parametrize("step", ["prepare", "run", "proved"])
 def test_a_dry_run_does_nothing(host, step):
-    run_module(backup_run, check=True, step=step)
+    run_module(backup_run, check=True, step=step, minutes=1)
     assert host.ran == []
     assert host.state == _state.State()
 

@@ -56,7 +56,7 @@ FULL = {
         "checked": None,
         "proved": NOW - DAY,
         "bytes": 5e9,
-        "minutes": 4,
+        "restore_minutes": 4,
         "error": "",
     },
     "fetched": [{"name": "bob", "state": "active", "reached": NOW - 60}],

@@ -107,7 +107,10 @@ def test_says_until_when_certificates_last(tmp_path):
 
 
 STATES = {
-    "all": ('{"finished": 5, "proved": 4, "bytes": 3, "minutes": 2.5}', {"finished": 5, "proved": 4, "minutes": 2.5}),
+    "all": (
+        '{"finished": 5, "proved": 4, "bytes": 3, "minutes": 1, "restore_minutes": 2.5}',
+        {"finished": 5, "proved": 4, "restore_minutes": 2.5},
+    ),
     "texts where numbers are": ('{"finished": "now"}', {"finished": None, "error": ""}),
     "an error": ('{"error": "the target is full"}', {"error": "the target is full"}),
     "no JSON": ("{", {"error": "Expecting property name"}),
