@@ -5,7 +5,7 @@
 
 The client is fetchmail: a refusal reaches nobody who wrote the message, and either the only copy is lost, or it is
 fetched again for ever. So what is refused because of what it says goes into Junk, where those after the filter still
-look at it. Where a file in it is dangerous, a notice takes its place.
+look at it. Where a file in it is dangerous, a notice takes its place. What there is no room for stays where it is.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from ._addresses import Addresses
 from ._junk import to_junk
 from ._message import Message
 from ._origin import origin
-from ._verdict import Verdict, accept
+from ._verdict import Verdict, accept, defer
 
 FIELD = "X-Courier-Mail-Refused"
 # Filters that refuse what nobody shall open.
 DANGEROUS = ("attachments", "clamd")
+# Filters that refuse now what they may let pass later.
+WAITING = ("room",)
 _NOTICE = """
 What this message said is gone: on the way from another mailbox into this one it was found to be dangerous, and there
 is nobody who could still be told. Whoever is named above may not have written it.
@@ -37,6 +39,8 @@ def instead(name: str, verdict: Verdict, message: Message, known: Addresses) -> 
     """What is done instead of the refusal of a filter."""
     note = f"fetched, so not refused: {verdict.note or verdict.reply}"
     reason = re.sub(r"[^ -~]", "?", re.sub(r"^\d{3} (\d\.\d+\.\d+ )?", "", verdict.reply))
+    if name in WAITING:
+        return defer(f"452 4.2.2 {reason}", f"fetched, so it waits where it is: {verdict.note}")
     message.remove(FIELD)
     message.add(FIELD, f"{name}: {reason}"[:900])
     if name in DANGEROUS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from plugins.module_utils._filters import _chain, big_mail, rate, sender_login, spamtrap
@@ -65,6 +67,15 @@ def test_what_would_be_refused_is_junk_and_those_after_it_still_look(tmp_path, c
     assert mail.values("X-Spam-Flag") == ["YES"]
     assert mail.values(FIELD) == ["spamd: This mail scores 1000, which is spam here"]
     assert one.asked == ["spamd", "after"]
+
+
+def test_what_there_is_no_room_for_stays_where_it_is(tmp_path, chain):
+    one = chain(room=refuse("552 5.2.2 The mailbox is full; write again when its owner has made room", "no room"))
+    mail = message(tmp_path, client=CLIENT)
+    before = Path(mail.text).read_bytes()
+    assert one(mail.text, mail.controls) == "452 4.2.2 The mailbox is full; write again when its owner has made room"
+    assert left(Message(mail.text, mail.controls)) == ["alice@example.com"]
+    assert Path(mail.text).read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["clamd", "attachments"])
