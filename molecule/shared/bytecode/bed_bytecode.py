@@ -28,7 +28,10 @@ def kept(pathname: str, source: bytes) -> CodeType:
         with open(path, "rb") as file:
             return marshal.load(file)
     except (OSError, EOFError, ValueError, TypeError):
-        code = compile_source(pathname, source)
+        return keep(path, compile_source(pathname, source))
+
+
+def keep(path: str, code: CodeType) -> CodeType:
     try:
         os.makedirs(KEPT, 0o700, exist_ok=True)
         with open(f"{path}.{os.getpid()}", "wb") as file:
