@@ -10,6 +10,9 @@ import smtplib
 
 import pytest
 
+# Who is denied and what is learned, and when, the tests say.
+pytestmark = pytest.mark.usefixtures("no_timers")
+
 WRITER = "mailbox@example.net"
 
 
@@ -50,11 +53,6 @@ def folder(site, who, name, token):
         imap.login(*site.accounts[who])
         imap.select(f"INBOX.{name}", readonly=True)
         return imap.search(None, "SUBJECT", token)[1][0].split()
-
-
-@pytest.fixture(autouse=True)
-def nobody_else(no_timers):
-    """Who is denied and what is learned, and when, the tests say."""
 
 
 class TestTraps:
