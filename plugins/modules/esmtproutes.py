@@ -16,8 +16,8 @@ description:
     C(esmtpauthclient) is removed.
   - Courier itself has one TLS for all destinations. C(esmtptls) is read by the program of that name that the role
     courier_mta puts in the place of C(COURIERTLS) in C(courierd), with C(ESMTP_TLS_VERIFY_DOMAIN) on.
-  - The files are read at each new connection. Nothing has to be compiled or restarted. A connection that is kept
-    open is used for about a minute more.
+  - The files are read at each new connection, and nothing has to be compiled. A connection that is kept goes on as
+    before, for a minute without mail at least. The role courier_mta restarts Courier, which closes them.
   - Courier says nothing of a line that it does not understand. This module refuses such a route, and everything
     else that would not do what it says, and then leaves both files as they were.
   - Mail for domains that are local or hosted never comes to a route.

@@ -80,7 +80,6 @@ class TestARouteIntoNowhere:
             if one["task"].endswith("Fail where letters were lost") and (one["outcome"], one["host"]) == ("failed", HUB)
         }
         said = re.sub(r"\s+", " ", said)
-        # One may have gone by a connection that Courier had kept.
         assert re.search(
             r"out: \w[\w ]* on mx1\.example\.com, to \S+: waits on mx1\.example\.com: No route to host", said
         )
