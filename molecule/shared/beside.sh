@@ -5,6 +5,9 @@ set -euo pipefail
 
 (($# > 1)) || { echo "usage: beside.sh LONG SHORT..." >&2; exit 2; }
 said=$(mktemp)
+# Nobody changes the sources while their tests run.
+BED_PAYLOADS=$(mktemp -d)
+export BED_PAYLOADS ANSIBLE_CALLBACK_PLUGINS=$PWD/molecule/shared/callback_plugins ANSIBLE_CALLBACKS_ENABLED=payloads
 short() {
   local command status=0
   for command; do
@@ -14,7 +17,7 @@ short() {
 }
 short "${@:2}" >"$said" 2>&1 </dev/null &
 beside=$!
-trap 'kill "$beside" 2>/dev/null || true; rm -f "$said"' EXIT
+trap 'kill "$beside" 2>/dev/null || true; rm -rf "$said" "$BED_PAYLOADS"' EXIT
 
 status=0
 bash -c "$1" || status=$?
