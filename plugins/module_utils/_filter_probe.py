@@ -33,8 +33,10 @@ _HEADER = (
     "From: probe@localhost\nTo: postmaster@localhost\nSubject: courier.mail asks its filters\n"
     "Date: Thu, 01 Jan 2026 00:00:00 +0000\nMessage-ID: <probe@localhost>\n"
 )
+_HARMLESS = f"{_HEADER}\nNothing is wrong with this.\n"
+RECIPIENT = "probe@localhost"
 _ENVELOPE = (
-    "sprobe@localhost\nfdns; localhost (localhost [192.0.2.1])\ne\nt\nMprobe\nrprobe@localhost\nR\nN\n"
+    f"sprobe@localhost\nfdns; localhost (localhost [192.0.2.1])\ne\nt\nMprobe\nr{RECIPIENT}\nR\nN\n"
     "OTCPREMOTEIP=192.0.2.1\nusmtp\n"
 )
 _OWN = "sprobe@localhost\nfdns; localhost (localhost [127.0.0.1])\ne\nt\nMprobe\nrprobe@localhost\nR\nN\nulocal\n"
@@ -45,28 +47,43 @@ class NotRefused(Exception):
     """What came through, or why nobody answered, as the second half of a sentence."""
 
 
-def prove(path: str, patterns: Sequence[str], *, signs: bool = False) -> str:
-    """Hand over what must be refused and what must not, and say what that proved. Raises NotRefused and OSError."""
+def prove(path: str, patterns: Sequence[str], *, signs: bool = False, defers: bool = False) -> str:
+    """Hand over what must be refused and what must not, and say what that proved. Raises NotRefused and OSError.
+
+    A filter that defers may put off each of them: a scanner has no signatures yet, or strangers are to come again.
+    """
+
+    def is_put_off(reply: str) -> bool:
+        return defers and reply.startswith("4")
+
+    proved = []
     for pattern in patterns:
-        reply = ask(path, _HEADER + TEXTS[pattern])
-        if not reply.startswith("5"):
+        reply = ask(path, letter(pattern))
+        if not reply.startswith("5") and not is_put_off(reply):
             raise NotRefused(f"a test pattern ({pattern}) should be refused, and the answer was {reply or 'nothing'!r}")
-    reply = ask(path, f"{_HEADER}\nNothing is wrong with this.\n")
-    if not reply.startswith("2"):
+        proved.append(f"{pattern} {'put off' if is_put_off(reply) else 'refused'}")
+    reply = greet(path)
+    if not reply.startswith("2") and not is_put_off(reply):
         raise NotRefused(f"a harmless message should be let in, and the answer was {reply or 'nothing'!r}")
-    proved = [f"{pattern} refused" for pattern in patterns] + ["harmless mail let in"]
+    proved.append(f"harmless mail {'put off' if is_put_off(reply) else 'let in'}")
     if signs:
-        reply, text = hand(path, f"{_HEADER}\nNothing is wrong with this.\n".encode("ascii"), _OWN)
-        if not reply.startswith("2") or not text.startswith(_SIGNATURE):
+        reply, text = hand(path, _HARMLESS.encode("ascii"), _OWN)
+        is_signed = reply.startswith("2") and text.startswith(_SIGNATURE)
+        if not is_signed and not is_put_off(reply):
             came = "it was not" if reply.startswith("2") else f"the answer was {reply or 'nothing'!r}"
             raise NotRefused(f"a message of this host's own should be signed, and {came}")
-        proved.append("own mail signed")
+        proved.append(f"own mail {'signed' if is_signed else 'put off'}")
     return ", ".join(proved)
+
+
+def letter(pattern: str) -> str:
+    """A message with one of the TEXTS."""
+    return _HEADER + TEXTS[pattern]
 
 
 def greet(path: str) -> str:
     """What the filter that listens there says to a harmless message: 2xx, or 4xx where a scanner of its is down."""
-    return ask(path, f"{_HEADER}\nNothing is wrong with this.\n")
+    return ask(path, _HARMLESS)
 
 
 def ask(path: str, text: str, queue: str = QUEUE) -> str:

@@ -127,6 +127,7 @@ SPEC = {
     "recognises": {"type": "bool", "default": False},
     "refuses": {"type": "list", "elements": "str", "choices": list(TEXTS), "default": []},
     "signs": {"type": "bool", "default": False},
+    "defers": {"type": "bool", "default": False},
     "domain": {"type": "str"},
     "jails": {"type": "list", "elements": "str", "default": []},
     "account": {"type": "str"},
@@ -154,6 +155,7 @@ class Endpoint(NamedTuple):
     recognises: bool = False  # a scanner must know the test pattern of its trade
     refuses: Sequence[str] = ()  # messages that a filter must refuse
     signs: bool = False  # a filter must sign what programs of this host send
+    defers: bool = False  # a filter may put messages off for now
     domain: str | None = None  # whose mail zdkimfilter must sign, the zone of a list, or the name of a web server
     jails: Sequence[str] = ()  # that fail2ban must have
     account: str | None = None  # that an authdaemon must know
@@ -192,7 +194,7 @@ def probe(endpoint: Endpoint) -> str:
 
 # Those of whom more is asked than whether they are there, and what says what it was.
 _PROOFS: Mapping[str, Callable[[Endpoint], str]] = {
-    "courierfilter": lambda one: prove(one.path or "", one.refuses, signs=one.signs),
+    "courierfilter": lambda one: prove(one.path or "", one.refuses, signs=one.signs, defers=one.defers),
     "srs": lambda one: _rewrite(one.path or ""),
     "zdkimfilter": lambda one: prove_signer(one.path or "", one.domain or ""),
     "fail2ban": lambda one: prove_bans(one.jails, one.path or ""),

@@ -80,6 +80,12 @@ options:
         description: Whether a filter must sign what a program of this host sends (DKIM).
         type: bool
         default: false
+      defers:
+        description:
+          - Whether a filter may put off each of these messages for now, since a scanner that it asks has no signatures
+            yet, or since strangers are to come again. What must be refused must still not be let in.
+        type: bool
+        default: false
       domain:
         description:
           - The domain whose mail V(zdkimfilter) must sign when somebody of it has logged in; needed by it. The

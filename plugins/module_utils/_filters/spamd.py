@@ -140,7 +140,7 @@ class Filter:
         message.remove("X-Spam-*")
         if message.size > self._settings.max_size:
             return Verdict(note=f"not scored: {message.size} bytes, max_size is {self._settings.max_size}")
-        wishes = [(recipient, self._wish(recipient)) for recipient in message.recipients]
+        wishes = [(recipient, self.wish(recipient)) for recipient in message.recipients]
         if all(wish.off for _recipient, wish in wishes):
             return Verdict(note="not scored: the recipients do not want it")
         with Connection(self._settings.socket, self._settings.timeout) as spamd:
@@ -160,7 +160,8 @@ class Filter:
                 note += self._put_into_junk(message, recipient, scored)
         return PASS._replace(note=note)
 
-    def _wish(self, recipient: Recipient) -> Thresholds:
+    def wish(self, recipient: Recipient) -> Thresholds:
+        """From which scores on somebody wants something done."""
         if is_for_reports(recipient.address):
             return _OFF  # a complaint brings back the spam that it is about
         wish = self._exception(owner(recipient.address)) or self._site  # authenticate may have been there before

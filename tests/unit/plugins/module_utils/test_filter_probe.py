@@ -57,6 +57,35 @@ def test_proves_what_is_refused_and_what_is_not(listening):
     assert proved == "virus refused, program refused, spam refused, harmless mail let in"
 
 
+def put_off(*_):
+    return "451 Later"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "proved"),
+    [
+        (judge, "virus refused, harmless mail let in, own mail signed"),
+        (put_off, "virus put off, harmless mail put off, own mail put off"),
+    ],
+    ids=["it does not", "it does"],
+)
+def test_a_filter_may_put_mail_off(listening, verdict, proved):
+    assert prove(listening(verdict, sign=True), ["virus"], signs=True, defers=True) == proved
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (lambda *_: "200 Ok", r"\(virus\) should be refused, and the answer was '200"),
+        (lambda *_: "554 No", "harmless message should be let in, and the answer was '554"),
+    ],
+    ids=["lets all in", "refuses all"],
+)
+def test_a_filter_that_may_put_mail_off_does_not_do_as_it_likes(listening, verdict, said):
+    with pytest.raises(NotRefused, match=said):
+        prove(listening(verdict), ["virus"], defers=True)
+
+
 def test_it_comes_from_a_stranger(listening):
     seen = []
     prove(listening(lambda _text, envelope: seen.append(envelope) or "200 Ok"), [])
