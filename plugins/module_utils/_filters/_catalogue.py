@@ -68,7 +68,7 @@ from . import (
     spamtrap,
     srs,
 )
-from ._settings import SettingsError, build, written
+from ._settings import SettingsError, build, fit, written
 
 # Ours: a module with Settings and a Filter.
 FILTERS: dict[str, ModuleType] = {
@@ -92,30 +92,36 @@ FILTERS: dict[str, ModuleType] = {
 # What courier-mail does beside them, with settings in the same place.
 COMMANDS: dict[str, ModuleType] = {"deny": deny, "learn": learn}
 
-# Those that come with pythonfilter 3.0.6. For those that are left out, ours do the same, and say when they cannot.
-PACKAGED = (
-    "add_signature",
-    "auto_whitelist",
-    "comeagain",
-    "debug",
-    "deliveredto",
-    "dialback",
-    "greylist",
-    "localsenders",
-    "log_aliases",
-    "noduplicates",
-    "noreceivedheaders",
-    "nosuccessdsn",
-    "privateaddr",
-    "quota",
-    "ratelimit",
-    "sentfolder",
-    "whitelist_auth",
-    "whitelist_block",
-    "whitelist_dnswl",
-    "whitelist_relayclients",
-    "whitelist_spf",
-)
+# Those that come with pythonfilter 3.0.6, and the types of their settings, which it takes whatever they are. For those
+# that are left out, ours do the same, and say when they cannot.
+PACKAGED: dict[str, dict[str, Any]] = {
+    "add_signature": {"domains": dict[str, str]},
+    "auto_whitelist": {"whitelist_ttl": int, "whitelist_purge_interval": int},
+    "comeagain": {"senders_ttl": int, "senders_purge_interval": int},
+    "debug": {},
+    "deliveredto": {},
+    "dialback": {"senders_ttl": int, "senders_purge_interval": int, "smtp_timeout": int, "postmaster_addr": str},
+    "greylist": {
+        "senders_purge_interval": int,
+        "senders_passed_ttl": int,
+        "senders_not_passed_ttl": int,
+        "greylist_time": int,
+    },
+    "localsenders": {"require_auth": bool},
+    "log_aliases": {},
+    "noduplicates": {},
+    "noreceivedheaders": {},
+    "nosuccessdsn": {},
+    "privateaddr": {"private_rcpts": dict[str, list[str]]},
+    "quota": {},
+    "ratelimit": {"max_connections": int, "interval": int, "senders_purge_interval": int, "limit_network": bool},
+    "sentfolder": {"siteid": str},
+    "whitelist_auth": {},
+    "whitelist_block": {},
+    "whitelist_dnswl": {"dnswl_zone": list[str]},
+    "whitelist_relayclients": {},
+    "whitelist_spf": {},
+}
 OUTCOMES = ("defer", "accept", "tag")
 
 _PARTS: tuple[ModuleType, ...] = (
@@ -199,9 +205,10 @@ def _known(name: str, names: Sequence[str]) -> None:
 
 
 def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    if name in PACKAGED:
-        return dict(given)
     try:
+        if name in PACKAGED:
+            fit(PACKAGED[name], given)
+            return dict(given)
         return written(build({**FILTERS, **COMMANDS}[name].Settings, given))
     except SettingsError as error:
         raise SettingsError(f"filter {name}: {error}") from error

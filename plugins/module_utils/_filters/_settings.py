@@ -23,7 +23,12 @@ class SettingsError(ValueError):
 
 def build(kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
     """Settings of this kind from what the inventory says, or SettingsError, which names the setting."""
-    hints = get_type_hints(kind)
+    fit(get_type_hints(kind), given)
+    return kind(**given)
+
+
+def fit(hints: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse a setting that has no type among these, or a value of another type."""
     for name, value in given.items():
         if name not in hints:
             close = get_close_matches(str(name), hints, 1)
@@ -31,7 +36,6 @@ def build(kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
             raise SettingsError(f"there is no setting {name}; {hint}")
         if not _fits(value, hints[name]):
             raise SettingsError(f"{name} is {value!r}; write {_described(hints[name])}")
-    return kind(**given)
 
 
 def refuse(name: str, value: object, instead: str) -> None:

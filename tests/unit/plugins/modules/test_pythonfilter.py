@@ -43,6 +43,12 @@ def test_writes_the_order_the_settings_and_the_filters(host):
     assert not run(host, modules=["noduplicates", "whitelist_auth"], when_down={"noduplicates": "accept"})["changed"]
 
 
+def test_a_filter_of_pythonfilter_gets_its_settings(host):
+    settings = {"greylist": {"greylist_time": 60}, "whitelist_dnswl": {"dnswl_zone": ["list.example.com"]}}
+    run(host, modules=["greylist"], settings=settings)
+    assert {name: _configuration.read(str(host / "path"))[2][name] for name in settings} == settings
+
+
 def test_the_package_has_every_file_there_is():
     package = os.path.dirname(_catalogue.__file__)
     assert set(_catalogue.sources()) == {name for name in os.listdir(package) if name.endswith(".py")}
@@ -72,6 +78,22 @@ REFUSED = {
         "when noduplicates is down: 'ignore'; write defer, accept, tag",
     ),
     "an outcome of no filter": ({"modules": [], "when_down": {"spam": "tag"}}, "there is no filter spam"),
+    "a setting that a filter of pythonfilter's has not": (
+        {"modules": ["greylist"], "settings": {"greylist": {"greylist_tim": 60}}},
+        "filter greylist: there is no setting greylist_tim; did you mean greylist_time?",
+    ),
+    "a setting of a filter that has none": (
+        {"modules": [], "settings": {"whitelist_auth": {"users": ["alice"]}}},
+        "filter whitelist_auth: there is no setting users; it has no settings",
+    ),
+    "a text for a number of pythonfilter's": (
+        {"modules": ["greylist"], "settings": {"greylist": {"greylist_time": "300"}}},
+        "filter greylist: greylist_time is '300'; write a whole number",
+    ),
+    "a text for a list of senders": (
+        {"modules": [], "settings": {"privateaddr": {"private_rcpts": {"help@example.com": "@example.com"}}}},
+        "; write a dictionary, each value a list, each entry a text",
+    ),
     "settings of no filter": ({"modules": [], "settings": {"clam": {}}}, "there is no filter clam"),
 }
 
