@@ -11,8 +11,8 @@ from collections.abc import Mapping
 # What the role decides: others find the daemon by these, and the package's unit starts it in the foreground.
 OURS = ("DatabaseDirectory", "Foreground", "LocalSocket", "User")
 
-# Each of them cuts off what is larger. 0 is no limit.
-LIMITS = ("StreamMaxLength", "MaxScanSize", "MaxFileSize")
+# Each of them cuts off what is larger: what clamd has by itself since 1.0. 0 is no limit.
+LIMITS = {"StreamMaxLength": "100M", "MaxScanSize": "400M", "MaxFileSize": "100M"}
 
 # Files of signatures by their extension. The second kind only says what is not to be found.
 FINDING = ("cdb", "hdb", "hsb", "idb", "ldb", "mdb", "msb", "ndb", "pdb", "yar", "yara")
@@ -29,15 +29,15 @@ class ClamavError(ValueError):
 
 
 def render(settings: Mapping[str, object], largest: int) -> str:
-    """The text of clamd.conf. What is up to `largest` bytes long must be scanned whole."""
+    """The text of clamd.conf. What is up to `largest` bytes long must be scanned whole; 0 is any length."""
+    for name, default in LIMITS.items():
+        _long_enough(name, settings.get(name, default), largest)
     lines = []
     for name, value in settings.items():
         if name in OURS:
             raise ClamavError(f"{name} is not a setting of yours, because others find clamd by it; leave it out")
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]+", name):
             raise ClamavError(f"{name!r} is not a setting of clamd; write one as in clamd.conf(5), such as MaxThreads")
-        if name in LIMITS:
-            _long_enough(name, value, largest)
         values = value if isinstance(value, list) else [value]
         lines += [f"{name} {_written(name, one)}" for one in values]
     baseline = ("LocalSocket /run/clamav/clamd.ctl", "DatabaseDirectory /var/lib/clamav", "User clamav")
@@ -86,10 +86,12 @@ def _long_enough(name: str, value: object, largest: int) -> None:
     if not match:
         raise ClamavError(f"{name}: {value!r} is not a size; write bytes, or a number with K, M or G, such as 26M")
     size = int(match[1]) * _UNITS[match[2]]
-    if 0 < size < largest:
+    if size and (size < largest or not largest):
+        may = f"{largest} bytes" if largest else "any number of bytes"
+        instead = f"at least {-(-largest >> 20)}M" if largest else "0, which is no limit,"
         raise ClamavError(
-            f"{name} is {value}, and a message may have {largest} bytes, of which clamd would pass over the rest; "
-            f"write at least {-(-largest >> 20)}M"
+            f"{name} is {value}, and a message may have {may}, of which clamd would pass over the rest; "
+            f"write {instead} in clamav_clamd, or a lower sizelimit in courier_mta_files"
         )
 
 

@@ -36,7 +36,9 @@ options:
     type: dict
     default: {}
   largest:
-    description: Bytes of the largest message, which C(StreamMaxLength), C(MaxScanSize) and C(MaxFileSize) must allow.
+    description:
+      - Bytes of the largest message, which C(StreamMaxLength), C(MaxScanSize) and C(MaxFileSize) must allow. V(0) is
+        any number.
     type: int
     default: 26214400
   official:

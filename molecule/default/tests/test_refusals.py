@@ -383,7 +383,15 @@ REFUSED = {
     "nothing for clamd to find": ({"clamav_signatures": {}}, "clamd has no signature at all and would find nothing"),
     "limit of clamd below a message": (
         {"clamav_clamd": {"MaxFileSize": "10M"}},
-        "MaxFileSize is 10M, and a message may have 26214400 bytes",
+        "MaxFileSize is 10M, and a message may have 25000000 bytes",
+    ),
+    "message above a limit that clamd has by itself": (
+        {"courier_mta_files": {"sizelimit": 200000000}},
+        "MaxFileSize is 100M, and a message may have 200000000 bytes",
+    ),
+    "message that clamd is not given": (
+        {"mail_filter_settings": {"clamd": {"max_size": 1000000}}},
+        "mail_filter_settings.clamd.max_size is 1000000, and Courier takes messages of 25000000 bytes",
     ),
     "less memory than clamd needs": (
         {"clamav_memory": 100000000},

@@ -31,9 +31,8 @@ class Settings:
 
     socket: str = "/run/clamav/clamd.ctl"
     timeout: float = 120  # seconds for one message, all in all
-    max_size: int = (
-        27262976  # bytes: StreamMaxLength of the role clamav, and more than the sizelimit of the role courier_mta
-    )
+    # In bytes: not above StreamMaxLength of the role clamav, and more than the sizelimit of the role courier_mta.
+    max_size: int = 27262976
 
     def __post_init__(self) -> None:
         if not self.socket.startswith("/"):

@@ -27,6 +27,10 @@ REFUSED = {
     "no name of a setting": ({"max threads": 1}, "'max threads' is not a setting of clamd"),
     "a limit below a message": ({"StreamMaxLength": "10M"}, "a message may have 26214400 bytes"),
     "a limit that says what to write": ({"MaxFileSize": "25000000"}, "write at least 25M"),
+    "a limit that says where": (
+        {"MaxFileSize": "25000000"},
+        "in clamav_clamd, or a lower sizelimit in courier_mta_files",
+    ),
     "a limit of another kind": ({"MaxScanSize": "lots"}, "MaxScanSize: 'lots' is not a size"),
     "two lines": ({"VirusEvent": "a\nUser root"}, "is not a value in one line"),
     "nothing at all": ({"MaxThreads": ""}, "MaxThreads: '' is not a value in one line"),
@@ -65,6 +69,21 @@ def test_refuses(settings, sentence):
     with pytest.raises(ClamavError) as refused:
         render(settings, LARGEST)
     assert sentence in str(refused.value)
+
+
+def test_refuses_messages_above_what_clamd_has_by_itself():
+    with pytest.raises(ClamavError, match="StreamMaxLength is 100M, and a message may have 104857601 bytes"):
+        render({}, (100 << 20) + 1)
+    with pytest.raises(ClamavError, match="MaxFileSize is 100M, and a message may have 104857601 bytes"):
+        render({"StreamMaxLength": "101M"}, (100 << 20) + 1)
+    assert "StreamMaxLength 101M" in render({"StreamMaxLength": "101M", "MaxFileSize": 0}, (100 << 20) + 1)
+
+
+def test_messages_of_any_size_need_no_limit():
+    none = {"StreamMaxLength": 0, "MaxScanSize": 0, "MaxFileSize": 0}
+    with pytest.raises(ClamavError, match=r"MaxScanSize is 400M, and a message may have any number of bytes.* write 0"):
+        render(none | {"MaxScanSize": "400M"}, 0)
+    assert "MaxScanSize 0" in render(none, 0)
 
 
 @pytest.mark.parametrize(("name", "text"), TAKEN.values(), ids=TAKEN)
