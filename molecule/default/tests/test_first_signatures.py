@@ -30,7 +30,7 @@ WAITING = {
 
 def run(**variables: object) -> Play:
     limit = ("--limit", f"{DEFERS},{ACCEPTS}", "--tags", "clamav,dkim,pythonfilter")
-    return play_on_bed(*limit, "-e", json.dumps(variables), "courier.mail.site")
+    return play_on_bed(*limit, "-e", json.dumps({"mail_revert_on_failure": True} | variables), "courier.mail.site")
 
 
 @functools.cache
@@ -98,6 +98,9 @@ def test_the_run_goes_on_and_says_why_nothing_is_scanned(fresh):
     assert fresh.done.returncode == 0
     said = [one for one in fresh.record if "clamd does not run yet" in str(one["result"].get("msg"))]
     assert sorted(one["host"] for one in said) == [DEFERS, ACCEPTS]
+    assert [
+        one for one in fresh.record if "No letter is sent, and the next run proves" in str(one["result"].get("msg"))
+    ]
     assert proved(fresh, DEFERS).endswith(
         ": virus put off, program put off, spam put off, harmless mail put off, own mail put off"
     )
@@ -129,6 +132,7 @@ def test_the_next_run_with_signatures_finds_the_virus(fresh, sites, write, copie
     played = run_as_usual()
     assert played.done.returncode == 0
     for site in sites:
+        assert "pending" not in site.check_output("ls /var/backups/courier-mail-revert")
         assert proved(played, site.name).endswith(
             ": virus refused, program refused, spam refused, harmless mail let in, own mail signed"
         )
