@@ -141,6 +141,15 @@ class TestSpam:
         assert "X-Spam-Flag" not in message
         assert "X-Spam-Anything" not in message
 
+    @pytest.mark.parametrize("sender", ["a partner", "alice"])
+    def test_forged_scores_go_where_nobody_scores(self, site, deliver, letter, token, eventually, sender):
+        letter["X-Spam-Flag"] = "YES"
+        letter["X-Spam-Status"] = "No, score=-100.0"
+        assert deliver(sender, letter) == 250
+        assert eventually(lambda: site.inbox(site.accounts["alice"], token))
+        (message,) = site.inbox(site.accounts["alice"], token)
+        assert not [name for name in message if name.startswith("X-Spam-")]
+
     def test_what_may_be_spam_goes_to_the_junk_of_those_who_wish_so(self, site, stranger, letter, token, eventually):
         letter.replace_header("Subject", f"Final invoice for your domain {token}")
         with site.smtp(stranger, 25) as smtp:

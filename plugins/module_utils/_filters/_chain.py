@@ -22,10 +22,12 @@ from typing import Any
 
 from . import _addresses, _fetched
 from ._message import Message
+from ._origin import origin
 from ._settings import build
 from ._verdict import PASS, Down, Filter, Judged, Outcome, Verdict, defer, replied
 
 UNCHECKED = "X-Courier-Mail-Unchecked"
+SCORES = "X-Spam-*"
 SEALING = ("dkim_sign",)  # what seals, where it cannot be loaded and asked
 _LATER = "451 4.3.0 The mail cannot be checked at the moment; please try again later"
 _AGAINST = ("refuse", "defer")
@@ -83,6 +85,7 @@ class Chain:
     ) -> None:
         self._when_down = when_down
         self._mailboxes = _addresses.Read(known)
+        self._is_scored = "spamd" in names
         self._filters = [(name, made(name, settings.get(name, {}))) for name in names]
 
     def __call__(self, text: str, controls: Sequence[str]) -> str:
@@ -103,6 +106,9 @@ class Chain:
     def judge(self, message: Message) -> Outcome:
         """Ask the filters, until one is sure."""
         message.remove(UNCHECKED)
+        # Also where nobody asks spamd, since the sender is believed. What is ours was scored where it came in.
+        if self._is_scored and origin(message).kind not in ("relay", "local"):
+            message.remove(SCORES)
         judged: list[Judged] = []
         for name, one in self._filters:
             judged.append(self._asked(name, self._kept(name, one.check), message))

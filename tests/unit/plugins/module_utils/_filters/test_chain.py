@@ -111,6 +111,33 @@ def test_a_filter_that_is_down_means_what_the_operator_says(chain, letter, wante
     assert one.played["b"].asked == (0 if reply else 1)
 
 
+SENDERS = {
+    "a stranger": ((), []),
+    "who logged in": (("ialice@example.com",), []),
+    "a host that need not log in": (("ORELAYCLIENT",), ["No, score=-100"]),
+    "this machine": (("ulocal",), ["No, score=-100"]),
+}
+
+
+@pytest.mark.parametrize(("records", "kept"), SENDERS.values(), ids=SENDERS)
+def test_forged_scores_go_also_where_the_sender_is_believed(chain, letter, records, kept):
+    message = letter(b"Subject: hello\nX-Spam-Status: No, score=-100\n\nHello.\n", records=records)
+    if "ulocal" in records:
+        control = Path(message.controls[0])
+        control.write_text(control.read_text().replace("usmtp\n", ""))
+        message = type(message)(message.text, message.controls)
+    one = chain(a=accept(), spamd=PASS)
+    assert ask(one, message) == ""
+    assert one.played["spamd"].asked == 0
+    assert letter(Path(message.text).read_bytes()).values("X-Spam-Status") == kept
+
+
+def test_scores_of_others_stay_where_nobody_scores(chain, letter):
+    message = letter(b"Subject: hello\nX-Spam-Status: No, score=-100\n\nHello.\n")
+    ask(chain(a=PASS), message)
+    assert letter(Path(message.text).read_bytes()).values("X-Spam-Status") == ["No, score=-100"]
+
+
 def test_why_it_is_down_is_told(chain, letter):
     one = chain({"a": "accept"}, a=Down("no answer"))
     ask(one, letter())
