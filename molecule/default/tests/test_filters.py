@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import smtplib
 import time
 import zipfile
@@ -201,17 +202,31 @@ class TestBigMail:
     def message(self, token, end):
         line = b"%070d\r\n"
         body = b"".join(line % number for number in range(self.SIZE // 72))
-        fields = f"Subject: {token}\r\nFrom: {WRITER}\r\nDate: {formatdate()}\r\nMessage-ID: <{token}@example.net>\r\n"
-        return fields.encode() + b"\r\n" + body + end
+        fields = {
+            "Subject": token,
+            "From": f"{token} <{WRITER}>",
+            "Date": formatdate(),
+            "Message-ID": f"<{token}@example.net>",
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return head.encode() + b"\r\n" + body + end
 
     def test_passes_in_bounded_time(self, site, deliver, token, eventually):
         began = time.monotonic()
         assert deliver("a stranger", self.message(token, b"")) == 250
         assert time.monotonic() - began < 120
         assert eventually(lambda: site.inbox(site.accounts["alice"], token), within=60)
-        report = site.check_output("courier-mail bigmail --size 4M")
-        assert f"{site.accounts['alice'].address}: " in report
-        assert WRITER in report
+        site.run_unit("courier-mail-bigmail.service")
+
+        def reports():
+            found = [one.get_content() for one in site.inbox(site.accounts["alice"], "Large messages")]
+            return [text.splitlines() for text in found if token in text]
+
+        (report,) = eventually(reports)
+        (account,) = [line for line in report if line.startswith(f"{site.accounts['alice'].address}: ")]
+        assert re.search(r": \d+ messages, [\d.]+ MiB$", account)
+        (large,) = [line for line in report if token in line]
+        assert large.endswith(f" 22.6 MiB INBOX from {token} <{WRITER}>")
 
     def test_is_scanned_to_its_end(self, deliver, token):
         assert deliver("a stranger", self.message(token, f"{EICAR}\r\n".encode())) == 554

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+from email.policy import SMTP
 
 import pytest
 
@@ -103,6 +104,58 @@ class TestTraps:
                 return code == 550 and b"spam" in text
 
         assert eventually(refused)
+
+
+class TestBulk:
+    """Larger than what spamd reads, with a header as bulk senders write it: 6.5 points, and 8.5 for many recipients."""
+
+    @pytest.fixture
+    def write(self, site, spammer, letter):
+        """Returns the code of the answer."""
+        letter["From"] = WRITER
+        letter["Precedence"] = "bulk"
+        del letter["Date"], letter["Message-ID"]
+        letter.set_content("Something to buy, and a reason to do so today.\n" * 13000)
+
+        def write(*names):
+            with site.smtp(spammer, 25) as smtp:
+                try:
+                    smtp.sendmail(WRITER, [f"{name}@{site.domain}" for name in names], letter.as_bytes(policy=SMTP))
+                except smtplib.SMTPDataError as refused:
+                    return refused.smtp_code, refused.smtp_error.decode()
+            return 250, ""
+
+        return write
+
+    def test_goes_into_junk_unscored_by_spamd(self, site, spammer, write, token, eventually):
+        assert write("dave") == (250, "")
+        (number,) = eventually(lambda: folder(site, "dave", "Junk", token))
+        with site.imap(site) as imap:
+            imap.login(*site.accounts["dave"])
+            imap.select("INBOX.Junk", readonly=True)
+            _rest, ((_size, header), *_end) = imap.fetch(number, "(BODY.PEEK[HEADER])")
+        assert [line for line in header.decode().splitlines() if line.startswith("X-Spam-")] == ["X-Spam-Flag: YES"]
+        assert not site.inbox(site.accounts["dave"], token)
+        row = (
+            rf" 0\.50 +1  .*{re.escape(spammer.addresses['ipv4'])}  6\.5 points: no_date, no_message_id, bulk_unsigned$"
+        )
+        assert re.search(row, site.check_output("courier-mail traps"), re.MULTILINE)
+
+    def test_from_who_goes_on_is_refused_and_then_he_is(self, site, spammer, write, eventually):
+        many = [f"dave-{number}" for number in range(20)]
+        for _visit in range(3):
+            code, text = write(*many)
+            assert code == 550
+            assert "Bulk mail that is too large to be looked at" in text
+        assert spammer.addresses["ipv4"] in site.check_output("courier-mail deny")
+
+        def denied():
+            with site.smtp(spammer, 25) as smtp:
+                smtp.ehlo()
+                smtp.mail(WRITER)
+                return smtp.rcpt(f"alice@{site.domain}")[0] == 550
+
+        assert eventually(denied)
 
 
 @pytest.mark.parametrize("name", ["noreply", "whoever"])
