@@ -39,15 +39,16 @@ _OTHERS = (
     "logpath",
     "logtimezone",
     "mode",
-    "port",
     "prefregex",
     "protocol",
     "usedns",
 )
-SETTINGS = (*_TIMES, *_NUMBERS, *_SWITCHES, *_OTHERS)
+SETTINGS = (*_TIMES, *_NUMBERS, *_SWITCHES, "port", *_OTHERS)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TIME = re.compile(r"(\d+)\s*([smhdw]?)\s*")
+_PORT = "(?:[0-9]{1,5}(?:[:-][0-9]{1,5})?|[a-z][a-z0-9-]*)"
+_PORTS = re.compile(rf"{_PORT}(?:\s*,\s*{_PORT})*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,25}")  # nft takes no longer names of sets
 
 
@@ -122,7 +123,13 @@ def _value(where: str, key: str, value: object) -> str:
         if str(value).lower() not in ("true", "false"):
             raise BanError(f"{name} is {value!r}; write true or false")
         return str(value).lower()
+    elif key == "port" and not _are_ports(str(value)):
+        raise BanError(f"{name} is {value!r}, and nft would close none; write such as 22, ssh, 80,443 or 8000:8010")
     return str(value)
+
+
+def _are_ports(text: str) -> bool:
+    return bool(_PORTS.fullmatch(text)) and all(int(one) <= 65535 for one in re.findall(r"\b[0-9]+\b", text))
 
 
 def _section(name: str, where: str, settings: Mapping[str, str]) -> str:

@@ -213,6 +213,15 @@ def test_a_ban_ends_by_itself_and_the_next_one_is_longer(site, attacker, eventua
     assert int(line.partition("+")[2].split()[0]) >= 24
 
 
+def test_a_jail_of_ones_own_closes_its_own_port(site, attacker, eventually, family):
+    one = attacker(family)
+    with site.inside(lambda: socket.create_server(("::", 8025), family=socket.AF_INET6, dualstack_ipv6=True)):
+        one.connect(8025).close()
+        site.check_output("fail2ban-client set bed-door banip %s", one.address)
+        assert eventually(lambda: one.is_kept_out(8025))
+        assert one.is_kept_out_of(PORTS) == [False] * len(PORTS)
+
+
 @pytest.mark.usefixtures("lasting")
 def test_one_command_lets_somebody_in_again(site, attacker, eventually):
     one = attacker("ipv4")

@@ -30,7 +30,7 @@ def test_no_times(said):
 def test_a_jail_is_a_section_after_the_default():
     text = render(
         {"bantime": "1h", "bantime.increment": True},
-        {"sshd": {"enabled": False, "maxretry": 3}},
+        {"sshd": {"enabled": False, "maxretry": 3}, "web": {"port": "80, https,8000:8010"}},
         ["192.0.2.0/24"],
         "8w",
     )
@@ -39,6 +39,7 @@ def test_a_jail_is_a_section_after_the_default():
     assert {name: dict(parsed[name]) for name in parsed.sections()} == {
         "DEFAULT": {"ignoreip": "127.0.0.0/8 ::1 192.0.2.0/24", "bantime": "1h", "bantime.increment": "true"},
         "sshd": {"enabled": "false", "maxretry": "3"},
+        "web": {"port": "80, https,8000:8010"},
     }
 
 
@@ -47,6 +48,8 @@ REFUSED = {
     "a time that is none": ({"findtime": "soon"}, {}, [], "findtime of default is 'soon', which is no time"),
     "a number that is none": ({}, {"a": {"maxretry": 0}}, [], "maxretry of jail a is 0; write a number from 1 on"),
     "a switch that is none": ({}, {"a": {"enabled": "perhaps"}}, [], "enabled of jail a is 'perhaps'; write true or"),
+    "a list in a port": ({}, {"a": {"port": [22, 2222]}}, [], "port of jail a is [22, 2222], and nft would close none;"),
+    "a port that is none": ({"port": "25,66000"}, {}, [], "write such as 22, ssh, 80,443 or 8000:8010"),
     "addresses that are none": ({}, {}, ["office"], "never banned has 'office'; write addresses, or networks such as"),
     "a second list of networks": ({"ignoreip": "::1"}, {}, [], "said once, in mail_admin_networks; write them there"),
     "a name": ({}, {"a jail": {}}, [], "a jail cannot be called 'a jail'; write at most 26 small letters"),
