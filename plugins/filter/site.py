@@ -195,6 +195,8 @@ def _said_and_seen(here: Host, hosts: Iterable[Host]) -> Iterator[tuple[str, obj
     yield from _listed("mail_admin_networks", here.get("mail_admin_networks"))
     for peer in (here.get("mail_peers") or {}).get("managed") or []:
         yield from _listed("mail_peers.managed", peer.get("networks"))
+    for satellite in here.get("courier_mta_satellites") or []:
+        yield from _listed("courier_mta_satellites", satellite.get("networks"))
     kept = _kept(here)
     for host in hosts:
         name = host["inventory_hostname"]

@@ -84,9 +84,7 @@ def render(
 ) -> str:
     """The text of a file in jail.d. remembered is how long the database keeps a ban."""
     kept = seconds("the time that bans are remembered", remembered)
-    never = " ".join(
-        dict.fromkeys(["127.0.0.0/8", "::1", *addresses("the list of networks that are never banned", ignored)])
-    )
+    never = " ".join(dict.fromkeys(["127.0.0.0/8", "::1", *addresses("fail2ban_ignored", ignored)]))
     text = HEADER + _section("DEFAULT", "the default of all jails", {"ignoreip": never} | _checked("default", default))
     for name, settings in jails.items():
         if not _NAME.fullmatch(name):

@@ -201,6 +201,10 @@ OURS: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         ["192.0.2.9"],
     ),
+    "satellites that are no hosts of the inventory": (
+        {"courier_mta_satellites": [{"name": "sat9.example.com", "networks": ["192.0.2.9", "2001:db8::9"]}]},
+        ["192.0.2.9", "2001:db8::9"],
+    ),
     "what its facts have, but for the link": (
         {
             "ansible_facts": {
@@ -227,7 +231,8 @@ def test_networks_that_are_ours(said: dict[str, Any], wanted: list[str]):
 
 
 def test_what_others_say_of_their_peers_is_theirs():
-    assert own_networks({}, [{"inventory_hostname": "a", "mail_admin_networks": ["192.0.2.0/24"]}]) == [
+    theirs = {"mail_admin_networks": ["192.0.2.0/24"], "courier_mta_satellites": [{"networks": ["192.0.2.9"]}]}
+    assert own_networks({}, [{"inventory_hostname": "a"} | theirs]) == [
         "127.0.0.0/8",
         "::1",
     ]
