@@ -39,7 +39,8 @@ options:
         and V("YES") in another. Quote what begins with a zero, such as V("022"), or YAML reads it as octal.
       - Values cannot hold V($), backticks, backslashes, double quotes or control characters, which do not survive the
         shells between the file and Courier. V(BLACKLISTS), V(DROP) and V(TCPDOPTS) hold options that begin with V(-);
-        a message in a DNS blacklist cannot hold blanks.
+        a message in a DNS blacklist cannot hold blanks. V(-block) without a message is refused, since Courier 1.0.16
+        refuses nobody then.
       - V(ESMTPAUTH) must be empty. With any method in it, Courier takes a password before STARTTLS.
         V(ESMTP_BLOCKBACKSCATTER) is V(smtp/dsn), V(smtp/dsn,authsmtp/dsn) or empty; Courier passes over anything else.
     type: dict
@@ -64,7 +65,7 @@ EXAMPLES = r"""
       esmtpd:
         MAXDAEMONS: 80
         ESMTPAUTH: ""
-        BLACKLISTS: "-block=bl.example.net,BLOCK,Blacklisted"
+        BLACKLISTS: "-block=bl.example.net,BLOCK/127.0.0.2,Blacklisted"
       esmtpd-msa:
         AUTH_REQUIRED: 1
         ESMTPAUTH_TLS: PLAIN LOGIN

@@ -39,6 +39,8 @@ _UNSAFE = re.compile(r'[$`\\"\x00-\x1f\x7f]')
 # there is taken for the port, and the service does not start.
 _COMMAND_LINE = frozenset({"BLACKLISTS", "DROP", "TCPDOPTS"})
 _OPTIONS = re.compile(r"(?: *-[^ '#&;|<>()]+)* *")
+# A list without a message, which Courier 1.0.16 asks and then refuses nobody for.
+_MUTE = re.compile(r"-block=([^ ,/]*)(?:,[^ ,]*)?,?(?= |$)")
 # Settings that do harm, or nothing, with most values: what they match, and what to write.
 _MEANT = {
     "ESMTPAUTH": (
@@ -125,6 +127,11 @@ def _line(key: str, value: object) -> str:
         raise SettingsError(
             f"{key}: {text!r} would break couriertcpd's command line; "
             "write options that begin with - and hold no blank and none of ' # & ; | < > ( )"
+        )
+    if key == "BLACKLISTS" and (mute := _MUTE.search(text)):
+        raise SettingsError(
+            f"{key}: {mute[0]} has no message, and Courier 1.0.16 refuses nobody then; "
+            f"write -block={mute[1]},BLOCK/127.0.0.2,Blacklisted, or have the list in mail_blocklists"
         )
     return f'{key}="{text}"'
 

@@ -263,8 +263,9 @@ def test_the_policy_has_its_reasons(adopt):
 
 
 def test_what_was_changed_in_courier_s_files_is_kept_and_what_was_not_is_not(adopt):
-    _written, found = adopt()
-    assert found["courier_mta_esmtpd"] == {"BLACKLISTS": "-block=bl.example.net", "MAXPERIP": "10"}
+    written, found = adopt()
+    assert found["courier_mta_esmtpd"] == {"MAXPERIP": "10"}
+    assert any("-block=bl.example.net has no message" in note for note in notes(written, "left"))
     assert found["courier_mta_courierd"] == {"ESMTP_PREFER_IPV6_MX": "0"}
     assert found["courier_auth_authdaemonrc"] == {"DEBUG_LOGIN": "0"}
     assert found["courier_imap_connections_per_address"] == 30

@@ -119,6 +119,21 @@ REFUSED = {
         "BLACKLISTS: '-block=bl.example.net,BLOCK,go away' would break couriertcpd's command line; "
         "write options that begin with - and hold no blank and none of ' # & ; | < > ( )",
     ),
+    "a list that Courier 1.0.16 refuses nobody for": (
+        {"BLACKLISTS": "-block=bl.example.net"},
+        "BLACKLISTS: -block=bl.example.net has no message, and Courier 1.0.16 refuses nobody then; "
+        "write -block=bl.example.net,BLOCK/127.0.0.2,Blacklisted, or have the list in mail_blocklists",
+    ),
+    "one such list after another, with an address and no message": (
+        {"BLACKLISTS": "-block=bl.example.org,BLOCK,no -block=bl.example.net,BLOCK/127.0.0.2"},
+        "BLACKLISTS: -block=bl.example.net,BLOCK/127.0.0.2 has no message, and Courier 1.0.16 refuses nobody then; "
+        "write -block=bl.example.net,BLOCK/127.0.0.2,Blacklisted, or have the list in mail_blocklists",
+    ),
+    "a list with an empty message": (
+        {"BLACKLISTS": "-block=bl.example.net,BLOCK,"},
+        "BLACKLISTS: -block=bl.example.net,BLOCK, has no message, and Courier 1.0.16 refuses nobody then; "
+        "write -block=bl.example.net,BLOCK/127.0.0.2,Blacklisted, or have the list in mail_blocklists",
+    ),
     "quotes for the second shell": (
         {"BLACKLISTS": "-block=bl.example.net,BLOCK,it's"},
         "BLACKLISTS: \"-block=bl.example.net,BLOCK,it's\" would break couriertcpd's command line; "
