@@ -16,7 +16,7 @@ import re
 import smtplib
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 import pytest
@@ -86,17 +86,23 @@ class Attacker(NamedTuple):
                 code, _text = smtp.docmd(base64.b64encode(one.encode()).decode())
         assert code == 535
 
-    def guess_imap(self, names, command="LOGIN"):
+    def guess_imap(self, names):
+        self.talk_imap([[f"1 LOGIN {name} wrong"] for name in names])
+
+    def talk_imap(self, dialogs):
         """Try to log in by IMAP, which keeps whoever fails waiting, so at once."""
 
-        def guess(name):
-            with self.site.trust.wrap_socket(self.connect(993)) as connection, connection.makefile("rb") as stream:
+        def guess(dialog):
+            # Who is kept out meanwhile hears no answer.
+            with suppress(TimeoutError), self.site.trust.wrap_socket(self.connect(993)) as connection:
+                stream = connection.makefile("rb")
                 stream.readline()
-                connection.sendall(f"1 {command} {name} wrong\r\n".encode())
-                return stream.readline()
+                for line in dialog:
+                    connection.sendall(f"{line}\r\n".encode())
+                    stream.readline()
 
-        with ThreadPoolExecutor(len(names)) as pool:
-            return list(pool.map(guess, names))
+        with ThreadPoolExecutor(len(dialogs)) as pool:
+            list(pool.map(guess, dialogs))
 
 
 @pytest.fixture
@@ -180,6 +186,16 @@ def test_who_tries_names_by_imap_is_kept_out(site, attacker, eventually, family)
 
 
 @pytest.mark.usefixtures("lasting")
+def test_who_tries_by_authenticate_is_kept_out(site, attacker, eventually, family):
+    one = attacker(family)
+    plain = base64.b64encode(f"\0nobody@{site.domain}\0wrong".encode()).decode()
+    # Courier logs no name of it, which is given more patience.
+    one.talk_imap([["1 AUTHENTICATE PLAIN", plain] * 2] * 7)
+    assert eventually(lambda: one.is_kept_out(993))
+    assert one.address in banned(site, "courier-accounts")
+
+
+@pytest.mark.usefixtures("lasting")
 def test_who_tries_where_no_login_is_offered_is_kept_out(attacker, eventually):
     one = attacker("ipv4")
     with closing(one.smtp(25)) as smtp:
@@ -220,6 +236,18 @@ def test_a_jail_of_ones_own_closes_its_own_port(site, attacker, eventually, fami
         site.check_output("fail2ban-client set bed-door banip %s", one.address)
         assert eventually(lambda: one.is_kept_out(8025))
         assert one.is_kept_out_of(PORTS) == [False] * len(PORTS)
+
+
+def test_who_is_banned_again_and_again_is_from_all_ports(site, attacker, eventually, family):
+    one = attacker(family)
+    for _each in range(4):
+        site.check_output("fail2ban-client set bed-door banip %s", one.address)
+        assert eventually(lambda: one.address in banned(site, "bed-door"))
+        site.check_output("fail2ban-client set bed-door unbanip %s", one.address)
+    with site.inside(lambda: socket.create_server(("::", 8026), family=socket.AF_INET6, dualstack_ipv6=True)):
+        assert eventually(lambda: one.is_kept_out(8026))
+    assert one.is_kept_out_of(PORTS) == [True] * len(PORTS)
+    assert one.address in banned(site, "recidive")
 
 
 @pytest.mark.usefixtures("lasting")
