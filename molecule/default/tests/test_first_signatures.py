@@ -47,7 +47,7 @@ def fresh(sites):
     yield run(**WAITING)
     run_as_usual()
     for site in sites:
-        site.check_output(f"systemctl start {WATCHES}")
+        site.check_output(f"systemctl start {CLAMD} {WATCHES}")
 
 
 @pytest.fixture
