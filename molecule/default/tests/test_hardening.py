@@ -24,8 +24,28 @@ UNITS = [
     "courier-autoconfig",
     "courier-mail-room",
 ]
-# What a secret looks like: keys, hashes of passwords, the provider's password.
-SECRETS = r"BEGIN [A-Z ]*PRIVATE KEY|\$6\$courier\.mail|\$y\$j9T|a-secret-for-the-vault|09eae0fafdb8b11dde53f003"
+# What a secret looks like: keys, hashes of passwords, and passwords: the provider's, people's, fetchmail's.
+SECRETS = (
+    r"BEGIN [A-Z ]*PRIVATE KEY|\$6\$courier\.mail|\$y\$j9T|a-secret-for-the-vault|09eae0fafdb8b11dde53f003"
+    r"|correct horse battery staple| us a-secret|with password \""
+)
+# What a host has made for itself.
+OWN = ["/etc/courier/srs-secrets", "/etc/courier-horde/secret"]
+# Where secrets are known to be, so that a search that finds none is noticed.
+HOLDERS = {
+    "mx1": [
+        *OWN,
+        "/etc/courier/esmtpauthclient",
+        "/etc/courier-mail-watch/alarm.secrets.json",
+        "/etc/courier-mail-watch/proofs.secrets.json",
+        "/etc/fetchmail/idle.rc",
+        "/etc/fetchmail/pop.rc",
+    ],
+    "out1": ["/etc/courier/esmtpauthclient", "/etc/courier-mail-watch/proofs.secrets.json"],
+    "sat1": ["/etc/courier/esmtpd.pem", "/etc/courier-mail-watch/proofs.secrets.json"],
+}
+# Whatever is in them: the passwords of databases, where there are some.
+CLOSED = {"mx1": ["/etc/horde/horde/conf.php", "/etc/courier/authdaemonrc"], "out1": [], "sat1": []}
 
 
 def processes(site, command):
@@ -51,17 +71,21 @@ def test_no_daemon_can_change_the_system(site):
     assert {unit: said for unit, said in found.items() if said != [""]} == {}
 
 
-@pytest.mark.parametrize("which", ["site", "smarthost"])
-def test_nobody_else_can_read_a_secret(request, site, which):
-    host = request.getfixturevalue(which)
+@pytest.mark.parametrize("which", HOLDERS)
+def test_nobody_else_can_read_a_secret(site, host_named, which):
+    host = host_named(f"{which}.{site.domain}")
+    own = host.run(f"cat {' '.join(OWN)}").stdout.split()
+    secrets = "|".join([SECRETS, *own])
+    known = host.run(f"grep -lEs -e %s {' '.join(HOLDERS[which])}", secrets).stdout.split()
+    assert known == HOLDERS[which]
     # The bed's own are beside: /etc/ssl/private/bed.key is root's.
     found = host.run(
         "find /etc /run /srv /usr/local /var/lib /var/log /root /home -path /var/lib/apt -prune -o"
-        " -type f -perm /o=r -size -1048576c -print0 | xargs -0 grep -lEs %s",
-        SECRETS,
+        " -type f -perm /o=r -size -1048576c -print0 | xargs -0 grep -lEs -e %s",
+        secrets,
     ).stdout.split()
     # Whoever can look into a directory above it can read it.
-    open_ = [path for path in found if host.run("runuser -u nobody -- head -c 1 %s", path).succeeded]
+    open_ = [path for path in found + CLOSED[which] if host.run("runuser -u nobody -- head -c 1 %s", path).succeeded]
     assert open_ == []
 
 
