@@ -128,8 +128,9 @@ def check(module: AnsibleModule, files: Files) -> None:
                 stream.write(file.text or "")
         code, out, said = module.run_command([client, "-c", copy, "--test"])
     if code != 0:
-        lines = [line for line in f"{out}\n{said}".splitlines() if "ERROR" in line]
-        reason = lines[-1].partition("ERROR")[2].strip() if lines else (said or out).strip()
+        # What is wrong, where, and at last that something is.
+        lines = [line.partition("ERROR")[2].strip() for line in f"{out}\n{said}".splitlines() if "ERROR" in line]
+        reason = "; ".join(lines[:-1] or lines) or (said or out).strip()
         raise BanError(f"fail2ban refuses its settings: {reason.replace(copy, directory)}")
 
 

@@ -552,9 +552,33 @@ REFUSED = {
         {"mail_proof_address": "alice@example.com"},
         "alice@example.com is an account, which gets nothing once there is such an alias",
     ),
+    "a time of bans that is none": (
+        {"fail2ban_default": {"bantime": "soon"}},
+        "bantime of default is 'soon', which is no time; write such as 600, 10m, 1h, 1d 12h or 4w",
+    ),
+    "a setting of a jail that fail2ban does not have": (
+        {"fail2ban_jails": {"courier-strangers": {"maxtries": 3}}},
+        "maxtries of jail courier-strangers: fail2ban has no such setting; write one of",
+    ),
+    "a jail of a daemon that is not there": (
+        {"fail2ban_jails": {"sshd": {"enabled": True}}},
+        "The jail sshd is for a daemon that this host does not run; take it out of fail2ban_jails, or install",
+    ),
+    "a jail of another mail server's daemon": (
+        {"fail2ban_jails": {"postfix-sasl": {"enabled": True}}},
+        "The jail postfix-sasl is for a daemon that this host does not run; take it out of fail2ban_jails, or install",
+    ),
+    "people of ours who are nowhere": (
+        {"mail_admin_networks": ["office"]},
+        "mail_admin_networks has 'office'; write addresses, or networks such as 192.0.2.0/24 or 2001:db8::/32",
+    ),
 }
 # What only the files of the packages know, or a program that comes with them.
 REFUSED_BY_PROGRAMS = {
+    "a jail with a filter that there is not": (
+        {"fail2ban_jails": {"our-shop": {"enabled": True, "port": 443}}},
+        "fail2ban refuses its settings: Found no accessible config files for 'filter.d/our-shop' under /etc/f",
+    ),
     "a database of webmail that is not reached": (
         {
             "mail_webmail": {
