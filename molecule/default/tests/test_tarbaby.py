@@ -13,6 +13,8 @@ import re
 import smtplib
 import time
 
+import dns.message
+import dns.query
 import pytest
 
 VISITS = "/var/lib/courier-tarbaby/visits.sqlite"
@@ -272,8 +274,13 @@ class TestCounts:
         assert address not in site.check_output("courier-mail deny")
         assert address not in site.check_output("courier-mail traps")
 
-    def test_who_asks_for_a_domain_without_another_does_not_count(self, site, visitor, call, eventually):
+    def test_who_asks_for_a_dead_domain_does_not_count(self, site, host_named, visitor, call, eventually):
+        """DNS has no other exchanger for it."""
         _host, address = visitor
-        self.visit(call, "somebody@dead.example.test")
+        domain = f"dead.{site.domain}"
+        question = dns.message.make_query(domain, "MX")
+        said = dns.query.tcp(question, host_named("dns.example.net").addresses["ipv4"], timeout=30).answer
+        assert [str(one) for answer in said for one in answer] == [f"90 {site.facts['mail_tarbaby']['host']}."]
+        self.visit(call, f"somebody@{domain}")
         assert eventually(lambda: self.events(site, address))
         assert address not in site.check_output("courier-mail deny")
