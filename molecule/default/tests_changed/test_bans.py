@@ -23,6 +23,10 @@ def test_who_has_left_is_a_stranger(site):
     assert site.run(f"{account} %s", f"erin@{site.domain}").rc == 1
 
 
+def test_a_log_of_mail_is_for_its_readers(site):
+    assert site.check_output("stat -c %a /var/log/mail.log.1") == "640"
+
+
 def test_who_guesses_by_pop3_is_banned(site, stranger, eventually):
     address = (
         f"{site.facts['bed_ipv6_network'].split('/')[0]}{random.randrange(2**12, 2**16):x}:{random.randrange(2**16):x}"
