@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import docker
 
-from tests.bench import filters, flood, trace
+from tests.bench import filters, flood, report, trace
 from tests.bench.bed import Figure, inside, play
 from tests.bench.delivery import MESSAGE, Server, messages_per_second
 
@@ -214,6 +214,7 @@ def main() -> int:
         figures += filters.figures(OURS, THEIRS)
         figures += people_in_a_flood()
         figures += trace.figures("mail.example.com")
+        figures += report.figures("mail.example.com")
     finally:
         play("molecule/shared/destroy.yml")
     print(f"| {' | '.join(Figure._fields)} |\n| {' | '.join(['---'] * len(Figure._fields))} |")

@@ -1,6 +1,6 @@
 """How long it takes to count a journal with a million lines for the report, and to make the page.
 
-Compared with journalctl alone, which writes the same lines and counts nothing. On a host that has
+Compared with journalctl alone, which writes the same lines and counts nothing. Without a bed, on a host that has
 systemd-journal-remote, or with a directory that has a journal already:
 
     python -m tests.bench.report DIRECTORY
@@ -13,6 +13,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from plugins.module_utils._report._count import Tally, count
@@ -21,7 +22,7 @@ from plugins.plugin_utils._report._document import document
 from plugins.plugin_utils._report._needs import Limits
 from plugins.plugin_utils._report._page import page
 from tests.bench.bed import Figure
-from tests.bench.trace import LINES, MAKER, ROUNDS, T, make
+from tests.bench.trace import DIRECTORY, LINES, MAKER, ROUNDS, T, make
 
 DAYS = 7
 PARTS = (
@@ -60,9 +61,7 @@ def alone(directory: str) -> None:
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 
-def main(directory: str, maker: str = MAKER) -> None:
-    if not glob.glob(f"{directory}/*.journal"):
-        make([maker, f"--output={directory}/system.journal", "-"], 0)
+def measured(directory: str) -> list[Figure]:
     ours, theirs = [], []
     journal: dict[str, object] = {}
     for _round in range(ROUNDS):
@@ -78,7 +77,7 @@ def main(directory: str, maker: str = MAKER) -> None:
     text = page(document([host], "", DAYS, Limits(), T))
     made = time.monotonic() - start
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    rows = [
+    return [
         Figure(
             f"report, {journal['lines']:,} lines counted",
             f"{mine:.1f} s, {memory} MiB",
@@ -88,7 +87,20 @@ def main(directory: str, maker: str = MAKER) -> None:
         ),
         Figure("the page of it", f"{made:.2f} s, {len(text) >> 10} KiB", "", "", ""),
     ]
-    for row in rows:
+
+
+def figures(host: str) -> list[Figure]:
+    """Of the journal that was made there for mailtrace, counted here."""
+    with tempfile.TemporaryDirectory() as directory:
+        source = f"courier-bench-{host}:{DIRECTORY}/."
+        subprocess.run(["docker", "cp", source, directory], check=True, capture_output=True)
+        return measured(directory)
+
+
+def main(directory: str, maker: str = MAKER) -> None:
+    if not glob.glob(f"{directory}/*.journal"):
+        make([maker, f"--output={directory}/system.journal", "-"], 0)
+    for row in measured(directory):
         print(f"| {' | '.join(row)} |", flush=True)
 
 
