@@ -9,7 +9,7 @@ import pytest
 from plugins.module_utils._backup._bring import BringError
 from plugins.module_utils._backup._configuration import Settings
 from plugins.module_utils._backup._restic import UNFINISHED, NoRepositoryError, Restic, ResticError, _ssh
-from tests.unit.backed_up import needs_restic
+from tests.unit.backed_up import PASSWORD, needs_restic
 
 # What restic 0.14 and 0.18 say, and what a postmaster is told.
 SAID = {
@@ -130,6 +130,15 @@ def test_a_whole_round(host):
     assert [one["id"] for one in host.restic.snapshots("mx1.example.com", "")] == [state.snapshot]
     before = host.files()
     host.lose()
+    (host.secrets / "password").write_text("four ships in the harbour of Kiel")
+    with pytest.raises(ResticError, match=r"password does not open .*mail_backup.password"):
+        host.bring().look()
+    (host.secrets / "password").write_text(PASSWORD)
+    host.tell(room=1 << 40)
+    with pytest.raises(BringError, match=r"MiB left, and the backup needs 0 and \d+ more; give it a larger disk"):
+        host.bring().look()
+    assert not host.root.exists()
+    host.tell(room=1)
     host.bring().place(host.bring().look()["snapshot"])
     result = host.bring().finish(hold=True)
     assert result["proved"], result["rows"]
