@@ -15,6 +15,8 @@ import pytest
 DIRECTIONS = ["local", "report", "outside", "submission", "forward", "forward-report"]
 COMMAND = "/usr/local/sbin/courier-mail-watch"
 DATABASE = "/var/lib/courier-mail-watch/proofs.sqlite"
+# Written by what takes letters, for what sends answers.
+ASKED = "/var/lib/courier-mail-watch/proofs.answer"
 # Signs as a host of the site would that has the keys of this one.
 SIGN = """
 import sys, time
@@ -240,6 +242,23 @@ def test_mail_waits_while_nobody_reads_it(site, proofs):
     finally:
         site.check_output("systemctl start courier-mail-watch-mail.socket")
     proofs.comes("local", since, waits_on=site)
+
+
+def test_an_answer_that_comes_up_while_others_are_sent_does_not_wait(site, eventually):
+    def state():
+        return site.check_output("systemctl show --property=ActiveState --value courier-mail-watch-prove.service")
+
+    # What sends answers waits for the lock, and the file that asks for one more is written meanwhile.
+    site.check_output(f"systemd-run -q --unit=bed-lock flock {DATABASE}.lock sleep infinity")
+    try:
+        assert eventually(lambda: site.run(f"flock --nonblock {DATABASE}.lock true").rc != 0)
+        site.check_output("systemctl start --no-block courier-mail-watch-prove.service")
+        assert eventually(lambda: state() == "activating")
+        assert eventually(lambda: site.run(f"test -e {ASKED}").rc != 0)
+        site.check_output(f"runuser -u courier-mail-watch -- touch {ASKED}")
+    finally:
+        site.check_output("systemctl stop bed-lock")
+    assert eventually(lambda: site.run(f"test -e {ASKED}").rc != 0, within=60)
 
 
 def test_keys_and_state_are_nobody_else_s(site):
