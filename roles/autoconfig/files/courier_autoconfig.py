@@ -101,7 +101,7 @@ def respond(settings: Settings, environ: Mapping[str, Any]) -> Answer:
     host = environ.get("HTTP_HOST", "").partition(":")[0].lower().rstrip(".")
     what, domain = _whose(settings, host)
     # Outlook writes it in several ways.
-    if path.lower() == "/autodiscover/autodiscover.xml" and what in ("autodiscover", "host"):
+    if path.lower() == "/autodiscover/autodiscover.xml" and what in ("autodiscover", "host", "apex"):
         if method != "POST":
             return _refused("405 Method Not Allowed", "POST the address to this place", ("Allow", "POST"))
         return _autodiscover(settings, environ)

@@ -128,6 +128,7 @@ class TestOutlook:
             "autodiscover.example.com/Autodiscover/Autodiscover.xml",
             "autodiscover.example.com/AutoDiscover/AutoDiscover.xml",
             "mx1.example.com/autodiscover/autodiscover.xml",
+            "shop.example.com/autodiscover/autodiscover.xml",
         ],
     )
     def test_gets_the_settings_of_the_address(self, url):
