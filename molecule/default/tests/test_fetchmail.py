@@ -382,27 +382,45 @@ def subjects_taken(site, token):
     return Counter(part[1].split()[-1] for part in parts if isinstance(part, tuple))
 
 
-def test_a_mailbox_over_its_quota_loses_nothing(site, elsewhere, fetched, token, eventually):
-    """Courier has it, and tries again as with any other."""
-    alice = site.accounts["alice"]
-    file = site.check_output("find /srv/vmail -path '*alice*' -name maildirsize | head -1")
-    kept = site.check_output("cat %s", file)
-    quota = kept.splitlines()[0]
-    one = fetched(to=alice.address)
-    elsewhere.put(one.box.user, about(token, "All is well.\n" * 200, f"ann+{token}@shield-none.example.net"))
-    # One line that was just written is believed.
-    site.check_output("printf '%%s\\n%%s 1\\n' %s %s > %s", quota, quota.rstrip("S"), file)
-    try:
-        one.start()
-        assert eventually(lambda: elsewhere.left(one.box.user) == 0), one.said()
-        put_off = "journalctl --no-pager --output=cat -t courierlocal | grep %s"
-        assert eventually(lambda: "status: deferred" in site.run(put_off, token).stdout), site.said(alice.address)
-        assert site.waiting(token)
-        assert here(site, token, "alice") == 0
-    finally:
-        site.check_output("echo %s | base64 -d > %s", base64.b64encode(f"{kept}\n".encode()).decode(), file)
-    site.check_output("courier flush")
-    assert eventually(lambda: here(site, token, "alice") == 1)
+@pytest.fixture
+def full(site):
+    """Heidi's mailbox has a limit, which is reached until the test calls this."""
+
+    def empty():
+        with site.imap(site) as imap:
+            imap.login(*site.accounts["heidi"])
+            for folder in ("INBOX", "INBOX.Junk"):
+                _ok, (messages,) = imap.select(folder)
+                if int(messages):
+                    imap.store("1:*", "+FLAGS.SILENT", r"\Deleted")
+                    imap.expunge()
+
+    empty()
+    with site.imap(site) as imap:
+        imap.login(*site.accounts["heidi"])
+        code, said = imap.append("INBOX", None, None, b"Subject: plans\r\n\r\n" + b"They are large.\r\n" * 64_000)
+        assert code == "OK", said
+    yield empty
+    empty()
+
+
+def test_what_there_is_no_room_for_stays_there_and_comes_once(
+    site, foreign, elsewhere, fetched, full, token, eventually
+):
+    """Her mail goes on as well: neither twice, nor before it is here."""
+    one = fetched(to=site.accounts["heidi"].address)
+    elsewhere.put(one.box.user, about(token, "All is well.\n" * 6000, f"ann+{token}@shield-none.example.net"))
+    one.start()
+    assert eventually(lambda: "The mailbox is full" in one.said()), one.said()
+    assert elsewhere.left(one.box.user) == 1
+    assert one.state() == "active"
+    assert not site.waiting(token)
+    full()
+    one.look()
+    assert eventually(lambda: elsewhere.left(one.box.user) == 0), one.said()
+    assert eventually(lambda: here(site, token, "heidi") and foreign.received(token))
+    assert eventually(lambda: not site.waiting(token))
+    assert (here(site, token, "heidi"), len(foreign.received(token))) == (1, 1)
 
 
 def test_what_only_fetchmail_may_read(site):
