@@ -16,6 +16,7 @@ from jinja2 import pass_context
 from ..module_utils._courier import bofh, ports
 from ..module_utils._courier.aliases import Alias, refused_names
 from ..module_utils._courier.features import passed_on
+from ..module_utils._courier.fetchmailrc import Mailbox, same_place
 from ..module_utils._courier.senders import Account, Managed, SenderError, compute
 from ..module_utils._courier.smtpaccess import WIDEST_RELAY, Network
 from ..module_utils._courier.terms import TermsError
@@ -80,6 +81,19 @@ def forwards(hosts: Iterable[Host], me: str) -> list[dict[str, Any]]:
         for account in host.get("mail_accounts", ()):
             if others := passed_on(account):
                 found.append({"name": account["address"], "targets": others, "account": True})
+    return found
+
+
+def fetched_twice(mailboxes: Iterable[Mapping[str, Any]], hosts: Iterable[Host], me: str) -> list[str]:
+    """Mailboxes elsewhere that another host fetches, too. The documentation is in fetched_twice.yml."""
+    hosts = list(hosts)
+    mine = next((_name(host) for host in hosts if host["inventory_hostname"] == me), me)
+    found = []
+    for host in hosts:
+        if _name(host) == mine:  # as in forwards
+            continue
+        for other in map(_fetched, host.get("mail_remote_mailboxes", ())):
+            found += [f"{other.label}, by {_name(host)}" for one in map(_fetched, mailboxes) if same_place(one, other)]
     return found
 
 
@@ -261,6 +275,11 @@ def _network(said: str) -> Network:
     return network
 
 
+def _fetched(said: Mapping[str, Any]) -> Mailbox:
+    """Where a mailbox is, and no more."""
+    return Mailbox(str(said.get("host")), "", str(said.get("user")), "", "", folders=said.get("folders") or ())
+
+
 def _name(host: Host) -> str:
     return str(host.get("mail_hostname", host["inventory_hostname"]))
 
@@ -274,6 +293,7 @@ class FilterModule:
             "spf_rules": spf_rules,
             "policy_rules": policy_rules,
             "filter_addresses": filter_addresses,
+            "fetched_twice": fetched_twice,
             "forwards": forwards,
             "host_names": host_names,
             "own_networks": own_networks,

@@ -57,6 +57,14 @@ REFUSED = {
         },
         "with IMAP nothing here says what was fetched already, so keep: true would fetch it again",
     ),
+    "a mailbox elsewhere that another host fetches": (
+        {
+            "mail_remote_mailboxes": [
+                ELSEWHERE | {"host": "mx.example.net", "user": "idle@example.org", "to": "alice@example.com"}
+            ]
+        },
+        "mail_remote_mailboxes: idle@example.org at mx.example.net, by mx1.example.org as well as here",
+    ),
     "an exchanger that takes nothing on the address of one that does": (
         {"mail_tarbaby": {"host": "tarbaby.example.com", "addresses": ["192.0.2.26"]}},
         "tarbaby_addresses has 192.0.2.26, and Courier's port 25 listens there too (ADDRESS 0, PORT smtp).",
@@ -352,7 +360,7 @@ REFUSED = {
         "server 'http://acme.example.net/directory' is not the address of an ACME directory",
     ),
     "short name of the host": (
-        {"mail_hostname": "mx1"},
+        {"mail_hostname": "mx1", "mail_remote_mailboxes": []},
         "mail_hostname is 'mx1', which is not a full name",
     ),
     "TLS profile that nobody defined": (

@@ -91,7 +91,7 @@ def check(mailboxes: Iterable[Mailbox], recipients: Iterable[str]) -> list[str]:
         _check(one, known)
         by_unit[one.unit].append(one)
     for one, other in combinations(everybody, 2):
-        if _same(one, other):
+        if same_place(one, other):
             raise FetchError(
                 f"{VARIABLE}: {one.label} is there twice, for {one.to} and for {other.to}; each would get what the "
                 "other did not get first. Keep one of them, and have an alias or a forward share its mail"
@@ -267,7 +267,7 @@ def _check_keep(one: Mailbox) -> None:
         raise FetchError(f"{_at(one)}: POP3 does not know what was read; write keep: true")
 
 
-def _same(one: Mailbox, other: Mailbox) -> bool:
+def same_place(one: Mailbox, other: Mailbox) -> bool:
     """Whether two fetch from one place. Both protocols have the inbox."""
     if (one.host.lower(), one.user.lower()) != (other.host.lower(), other.user.lower()):
         return False

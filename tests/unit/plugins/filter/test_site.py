@@ -9,6 +9,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
 from plugins.filter.site import (
+    fetched_twice,
     filter_addresses,
     forwards,
     host_names,
@@ -176,6 +177,35 @@ class TestForwards:
         other = mx2 | {"inventory_hostname": "mx1-new", "mail_hostname": "mx1.example.com"}
         assert len(forwards([mx1, other], "mx1.example.com")) == 4
         assert len(forwards([mx1, other], "mx1-new")) == 1
+
+
+class TestMailboxesElsewhere:
+    BOB: ClassVar = {"host": "imap.example.net", "user": "bob"}
+
+    @pytest.mark.parametrize(
+        ("other", "wanted"),
+        [
+            ({"host": "IMAP.example.net", "user": "bob"}, ["bob at IMAP.example.net, by mx2.example.com"]),
+            (BOB | {"folders": ["Sent", "inbox"]}, ["bob at imap.example.net, by mx2.example.com"]),
+            (BOB | {"folders": ["Sent"]}, []),
+            (BOB | {"user": "carol"}, []),
+            (BOB | {"host": "pop.example.net"}, []),
+        ],
+    )
+    def test_are_fetched_by_one_host(self, other: dict[str, Any], wanted: list[str]):
+        hosts = [
+            {"inventory_hostname": "mx1", "mail_remote_mailboxes": [self.BOB]},
+            {"inventory_hostname": "mx2", "mail_hostname": "mx2.example.com", "mail_remote_mailboxes": [other]},
+            {"inventory_hostname": "mx3"},
+        ]
+        assert fetched_twice([self.BOB], hosts, "mx1") == wanted
+
+    def test_may_be_those_of_a_host_that_has_our_name(self):
+        hosts = [
+            {"inventory_hostname": name, "mail_hostname": "mx1.example.com", "mail_remote_mailboxes": [self.BOB]}
+            for name in ("old", "new")
+        ]
+        assert fetched_twice([self.BOB], hosts, "new") == []
 
 
 def test_names_of_hosts_are_those_of_dns():
