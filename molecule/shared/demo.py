@@ -55,8 +55,9 @@ def info() -> dict[str, object]:
         "ports": PORTS,
         "accounts": [account._asdict() for account in accounts()],
         "ca": str(certificate()),
-        # Under this name only, which nobody but the demo's own DNS knows: have it in /etc/hosts with the first address.
+        # Under this name only, which nobody but the demo's own DNS knows. A browser finds it by a line in /etc/hosts.
         "webmail": f"https://{WEBMAIL}/",
+        "etc_hosts": f"{addresses()[0]} {WEBMAIL}",
     }
 
 

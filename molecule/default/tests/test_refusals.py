@@ -498,6 +498,10 @@ REFUSED = {
         },
         "accounts.rules.move. Supported parameters include: discard, file, forward",
     ),
+    "quota that is no size": (
+        {"mail_accounts": [{"address": "zoe@example.com", "password_hash": HASH, "quota": "much"}]},
+        "zoe@example.com: quota 'much' is not a size such as 500M or 1G",
+    ),
     "vacation without an end where the site demands one": (
         {
             "mail_accounts": [
