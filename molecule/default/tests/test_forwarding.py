@@ -117,6 +117,16 @@ class TestWhoElseGetsIt:
         assert eventually(lambda: site.inbox(site.accounts["frank"], token))
         assert len(site.inbox(site.accounts["frank"], token)) == 1
 
+    def test_an_account_passes_on_and_keeps_nothing(self, site, send, came, token, eventually):
+        send(f"ivan@{site.domain}")
+        (copy,) = came()
+        assert re.fullmatch(SRS0 % (token, re.escape(site.name)), copy["Return-Path"])
+        assert eventually(lambda: not site.waiting(token))
+        assert len(came()) == 1
+        assert site.run("grep -rl %s /srv/vmail/%s/ivan", token, site.domain).stdout == ""
+        # He is somebody, all the same.
+        assert not site.inbox(site.accounts["ivan"], token)
+
 
 class TestWhatComesBack:
     def test_reaches_the_first_sender_when_the_next_host_refuses(self, site, send, foreign, token, eventually):
