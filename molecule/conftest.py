@@ -18,6 +18,7 @@ import hmac
 import http.client
 import imaplib
 import json
+import re
 import smtplib
 import socket
 import ssl
@@ -205,6 +206,12 @@ class Site(Sender):
     def inbox(self, account: Account, token: str, where: str = "SUBJECT") -> list[EmailMessage]:
         """The same, read."""
         return [parse(message) for message in self.inbox_bytes(account, token, where)]
+
+    def learned(self) -> tuple[int, int]:
+        """How many messages SpamAssassin has learned as spam, and as ham."""
+        dump = self.run("sa-learn --dump magic").stdout  # nothing before the first
+        spam, ham = (re.search(rf"(\d+) +\d+ +non-token data: {kind}$", dump, re.M) for kind in ("nspam", "nham"))
+        return int(spam[1]) if spam else 0, int(ham[1]) if ham else 0
 
 
 class Foreign(Host):

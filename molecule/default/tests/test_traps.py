@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import smtplib
 from email.policy import SMTP
 
@@ -29,14 +28,7 @@ def spammer(site, host_named):
 
 @pytest.fixture
 def learned(site):
-    """How many messages SpamAssassin has learned as spam, and as ham."""
-
-    def learned():
-        dump = site.run("sa-learn --dump magic").stdout  # nothing before the first
-        found = [re.search(rf"(\d+) +\d+ +non-token data: {kind}$", dump, re.M) for kind in ("nspam", "nham")]
-        return tuple(int(one[1]) if one else 0 for one in found)
-
-    return learned
+    return site.learned
 
 
 @pytest.fixture

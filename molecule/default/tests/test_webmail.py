@@ -495,21 +495,30 @@ def test_folders_are_made_and_filled(both, letter, token, eventually):
     both(visit)
 
 
-def test_spam_goes_into_junk_and_back(both, letter, token, eventually):
+def test_spam_goes_into_junk_and_back_and_is_learned(both, letter, token, eventually):
     from_stranger(letter)
 
     def visit(it):
+        def learned():
+            it.site.run("systemctl reset-failed courier-mail-learn.service")  # it may have run often
+            it.site.run_unit("courier-mail-learn.service")
+            return it.site.learned()
+
+        spam, ham = learned()
         it.put(letter)
         it.read(token)
         it.page.click("#button_spam")
         expect(it.row(token)).to_be_hidden()
         assert eventually(lambda: it.holds("Junk", token))
+        assert learned() == (spam + 1, ham)
         it.go_to("Spam")
         it.read(token)
         it.picture("junk")
         it.page.click("#button_innocent")
         expect(it.row(token)).to_be_hidden()
         assert eventually(lambda: it.holds("INBOX", token) and not it.holds("Junk", token))
+        # It was forgotten as spam.
+        assert learned() == (spam, ham + 1)
         it.go_to("Inbox")
 
     both(visit)
