@@ -207,6 +207,14 @@ class Site(Sender):
         """The same, read."""
         return [parse(message) for message in self.inbox_bytes(account, token, where)]
 
+    def account_files(self, directory: Path) -> str:
+        """Give each account a file in a directory, from which an inventory may have them."""
+        directory.mkdir()
+        for account in json.loads(json.dumps(self.facts["mail_accounts"]).replace("{{ mail_domain }}", self.domain)):
+            said = {key: value for key, value in account.items() if key != "address"}
+            (directory / f"{account['address']}.yml").write_text(json.dumps(said))
+        return str(directory)
+
     def learned(self) -> tuple[int, int]:
         """How many messages SpamAssassin has learned as spam, and as ham."""
         dump = self.run("sa-learn --dump magic").stdout  # nothing before the first

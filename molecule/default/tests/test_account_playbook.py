@@ -31,15 +31,10 @@ class Work:
         self.site, self.play, self.directory = site, play, directory
         self.zoe = f"zoe@{site.domain}"
         self.seen: set[str] = set()
-        (directory / "accounts").mkdir()
-        accounts = json.dumps(site.facts["mail_accounts"]).replace("{{ mail_domain }}", site.domain)
-        for account in json.loads(accounts):
-            said = {key: value for key, value in account.items() if key != "address"}
-            (directory / "accounts" / f"{account['address']}.yml").write_text(json.dumps(said))
         (directory / "vars.json").write_text(
             json.dumps(
                 {
-                    "mail_accounts_directory": str(directory / "accounts"),
+                    "mail_accounts_directory": site.account_files(directory / "accounts"),
                     "mail_accounts": "{{ lookup('courier.mail.accounts', mail_accounts_directory) }}",
                     "mail_auth_methods": ["PLAIN", "LOGIN"],
                     "courier_auth_accounts": "{{ mail_accounts }}",

@@ -35,7 +35,7 @@ def world(host_named):
 def run(play, tmp_path_factory):
     """Give hosts their accounts, from the database with the people of a domain that both have, or as they were."""
 
-    def run(*people, limit="full", database=True):
+    def run(*people, database=True):
         names = [{"address": f"{who}@{SHARED}", "password_hash": HASH} for who in people]
         said = {
             "courier_auth_database": "{{ bed_database }}",
@@ -45,7 +45,7 @@ def run(play, tmp_path_factory):
         }
         path = tmp_path_factory.mktemp("said") / "vars.json"
         path.write_text(json.dumps(said if database else {}))
-        return play("courier.mail.ground", "--tags=courier_auth", f"--limit={limit}", f"--extra-vars=@{path}")
+        return play("courier.mail.ground", "--tags=courier_auth", "--limit=full", f"--extra-vars=@{path}")
 
     return run
 
@@ -158,8 +158,22 @@ def test_another_run_has_nothing_to_do(stay, run):
     assert not [result for result in run("yves") if result.outcome not in ("ok", "skipped")]
 
 
-def test_what_one_run_says_holds_on_both_hosts(stay, run, sites):
-    results = run("zoe", limit=sites[0].name)
+def test_who_is_added_for_one_host_is_on_both(stay, play, sites, tmp_path):
+    """By the playbook for it. Who was not in its files any more is gone."""
+    said = {
+        "account_password_hash": HASH,
+        "mail_accounts_directory": sites[0].account_files(tmp_path / "accounts"),
+        "mail_accounts": "{{ lookup('courier.mail.accounts', mail_accounts_directory) }}",
+        "mail_auth_methods": ["PLAIN", "LOGIN"],
+        "mail_domains": f"{{{{ [mail_domain, 'shop.' ~ mail_domain, 'void.' ~ mail_domain, '{SHARED}'] }}}}",
+        "courier_auth_database": "{{ bed_database }}",
+        "courier_auth_accounts": "{{ mail_accounts }}",
+    }
+    (tmp_path / "vars.json").write_text(json.dumps(said))
+    what = ("account_action=add", f"account=zoe@{SHARED}", f"@{tmp_path}/vars.json")
+    extra = [f"--extra-vars={one}" for one in what]
+    results = play("courier.mail.account", "--tags=courier_auth", f"--limit={sites[0].name}", *extra)
+    assert not [result for result in results if result.outcome in ("failed", "unreachable")]
     assert HASH not in str([result.result.get("diff") for result in results])
     for site in sites:
         assert site.run("authtest zoe@%s", SHARED).rc == 0
