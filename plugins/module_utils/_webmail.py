@@ -11,12 +11,20 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
 
 PATIENCE = 15.0  # seconds for a connection, and for each answer
 
 
 class NotServed(Exception):
     """What is wrong, and what to do about it, in a sentence."""
+
+
+def listens(host: str, port: int) -> None:
+    """Whether somebody is where an IMAP server shall be, whoever it is."""
+    _asked(f"its mail server {host}:{port} (IMAP)", lambda: socket.create_connection((host, port), PATIENCE).close())
 
 
 def imap(host: str, port: int, authorities: str) -> str:
@@ -42,7 +50,7 @@ def submission(host: str, port: int, authorities: str) -> str:
     return _asked(f"{host}:{port}, where it hands in mail (SMTP)", talk)
 
 
-def _asked(whom: str, talk: Callable[[], str]) -> str:
+def _asked(whom: str, talk: Callable[[], Answer]) -> Answer:
     try:
         return talk()
     except ssl.SSLCertVerificationError as error:
@@ -53,7 +61,7 @@ def _asked(whom: str, talk: Callable[[], str]) -> str:
     except (OSError, imaplib.IMAP4.error, smtplib.SMTPException) as error:
         raise NotServed(
             f"the webmail cannot reach {whom}: {getattr(error, 'strerror', None) or error}; open the way from this "
-            "host, or name another server in horde_backends"
+            "host, or name another server in the backends of mail_webmail"
         ) from error
 
 

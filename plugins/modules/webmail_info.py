@@ -35,13 +35,19 @@ options:
     description: Seconds after which a login page that does not come has failed.
     type: int
     default: 30
+  served:
+    description: >-
+      Whether the webmail is there. Otherwise all that is seen is whether somebody listens where its IMAP servers are,
+      in check mode as well.
+    type: bool
+    default: true
   strict:
     description: Whether it is a failure if people could not log in. Otherwise RV(ok) says so.
     type: bool
     default: true
 attributes:
   check_mode:
-    description: Proves nothing.
+    description: Proves nothing, unless O(served) is false.
     support: full
   diff_mode:
     description: There is nothing to show.
@@ -79,7 +85,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._webmail import NotServed, imap, login_page, submission
+from ..module_utils._webmail import NotServed, imap, listens, login_page, submission
 
 
 def main() -> None:
@@ -90,12 +96,13 @@ def main() -> None:
             "authorities": {"type": "path", "required": True},
             "backends": {"type": "list", "elements": "dict", "required": True},
             "timeout": {"type": "int", "default": 30},
+            "served": {"type": "bool", "default": True},
             "strict": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     proved: list[str] = []
-    if module.check_mode:
+    if module.check_mode and module.params["served"]:
         module.exit_json(changed=False, proved=proved)
     wrong = ""
     try:
@@ -111,11 +118,16 @@ def _prove(module: AnsibleModule, proved: list[str]) -> None:
     params = module.params
     for one in params["backends"]:
         host, port = one["host"], int(one.get("port") or 993)
+        if not params["served"]:
+            listens(host, port)
+            continue
         imap(host, port, params["authorities"])
         proved.append(f"imap {host}:{port}")
         host, port = one.get("smtp_host") or host, int(one.get("smtp_port") or 587)
         submission(host, port, params["authorities"])
         proved.append(f"smtp {host}:{port}")
+    if not params["served"]:
+        return
     deadline = time.monotonic() + params["timeout"]
     while True:
         try:

@@ -600,6 +600,15 @@ REFUSED_BY_PROGRAMS = {
         },
         "mail_webmail: database: 127.0.0.1 port 1 does not let this host in, so nothing was changed: Connection ref",
     ),
+    "a mail server of webmail that is not reached": (
+        {
+            "mail_webmail": {
+                "host": "webmail.example.com",
+                "backends": [{"name": "far", "host": "mx.example.net", "port": 1, "domain": "example.net"}],
+            }
+        },
+        "the webmail cannot reach its mail server mx.example.net:1 (IMAP): Connection refused; open the way from this",
+    ),
     "key that esmtpd does not know": ({"courier_mta_esmtpd": {"MAXDEMONS": "80"}}, "did you mean MAXDAEMONS"),
     "priority that GnuTLS refuses": (
         {"courier_imap_imapd_ssl": {"TLS_PRIORITY": "NORMAL:+SSL9"}},
