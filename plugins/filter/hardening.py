@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: hardening
 short_description: Drop-ins that take rights from units
-version_added: 0.2.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Makes a drop-in for each unit, as M(courier.mail.files) takes them. What is not wanted, or has no option left, is a

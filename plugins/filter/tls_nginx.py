@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: tls_nginx
 short_description: Turn the name of a TLS profile into settings of nginx
-version_added: 0.2.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Protocols, suites and curves that the guideline lists, version 5.7.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: autoconfig
 short_description: Tell mail programs how to set themselves up
-version_added: 0.2.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Writes C(/etc/courier-autoconfig.json), which the program C(courier-autoconfig) reads, the program, what systemd has

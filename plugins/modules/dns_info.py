@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: dns_info
 short_description: Compare what is published in DNS with what should be
-version_added: 0.2.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Asks DNS for each record that is wanted, and says what is missing, what is different, and what is there beside it

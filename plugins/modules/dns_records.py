@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: dns_records
 short_description: Compute what a site needs published in DNS
-version_added: 0.2.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - From what the inventory says of all its hosts, computes the records of their domains and names. These are MX,

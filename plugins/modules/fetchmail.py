@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fetchmail
 short_description: Have mail fetched from mailboxes elsewhere
-version_added: 0.3.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Writes a file for each mailbox in C(/etc/fetchmail), which C(fetchmail) alone can read, the program that stands

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: horde
 short_description: Write what Horde reads, and have it run on PHP 8
-version_added: 0.3.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Writes the configuration of Horde and of IMP, its mail program, for one name and one or several mail servers.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kernel_limits
 short_description: Have limits of the kernel that are at least so high
-version_added: 0.3.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Raises limits below C(/proc/sys) that are lower, and writes them down for the next boot. One that is higher stays.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release_upgrade
 short_description: Bring a mail host from Debian 12 to Debian 13, one step at a time
-version_added: 0.2.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - The steps of the playbook V(upgrade). Each can be called again, also after it was cut off.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: shared_folders
 short_description: Folders of one mailbox that other people read over IMAP
-version_added: 0.3.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Writes the index of mailboxes that others may look into, and the rights (C(courierimapacl)) of each folder in them.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: tarbaby
 short_description: Have a mail exchanger that takes nothing
-version_added: 0.2.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Writes a program that answers every recipient with 451, its settings in C(/etc/courier-tarbaby.json), and what

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: tmpfiles
 short_description: Keep what packages would have emptied at the next boot
-version_added: 0.2.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - The packages of Courier 2 tell C(systemd-tmpfiles) to empty directories of its configuration and of its queue at

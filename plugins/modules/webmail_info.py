@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: webmail_info
 short_description: Prove that a webmail shows its login page, and that it reaches its mail servers
-version_added: 0.3.0
+version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
   - Asks this host's web server for the login page, under the webmail's name, and the webmail's mail servers over IMAP
