@@ -94,7 +94,7 @@ class Attacker(NamedTuple):
 
         def guess(dialog):
             # Who is kept out meanwhile hears no answer.
-            with suppress(TimeoutError), self.site.trust.wrap_socket(self.connect(993)) as connection:
+            with suppress(OSError), self.site.trust.wrap_socket(self.connect(993)) as connection:
                 stream = connection.makefile("rb")
                 stream.readline()
                 for line in dialog:
