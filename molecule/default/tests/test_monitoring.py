@@ -29,6 +29,13 @@ settings[name] = value
 if value is None: del settings[name]
 with open(path, "w") as stream: json.dump(settings, stream)
 """
+# As if the letters of a direction had been sent an hour before.
+AGE = """
+import sqlite3
+store = sqlite3.connect("/var/lib/courier-mail-watch/proofs.sqlite", 20)
+store.execute("UPDATE sent SET at = at - 3600 WHERE direction = 'outside'")
+store.commit()
+"""
 
 
 class Receiver:
@@ -152,6 +159,13 @@ BROKEN = {
         "host: certificate /run/bed-ends.pem",
         None,
     ),
+    "a backup that failed": (
+        "mkdir /var/lib/courier-mail-backup"
+        """ && echo '{"error": "the disk is full"}' >/var/lib/courier-mail-backup/state.json""",
+        "rm -r /var/lib/courier-mail-backup",
+        "host: backup",
+        ("backup_failed", {}, 1),
+    ),
     "a mailbox elsewhere that nobody reaches": (
         "echo '{}' >/etc/fetchmail/bed.json && touch -d '1 day ago' /etc/fetchmail/bed.json",
         "rm /etc/fetchmail/bed.json",
@@ -161,8 +175,8 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("harm", "mend", "key", "number"), BROKEN.values(), ids=BROKEN)
-def test_what_breaks_is_told_once_and_that_it_is_well_again(site, watch, receiver, harm, mend, key, number):
+def tells(watch, receiver, harm, mend, key, number=None):
+    """Break something and see the alarm, the number and the webhook; mend it, and see that told as well."""
     with (
         watch.setting("host", "directories", ["/", "/run/bed-full"]),
         watch.setting("host", "certificates", ["/etc/ssl/mail/mail.crt", "/run/bed-ends.pem"]),
@@ -172,40 +186,94 @@ def test_what_breaks_is_told_once_and_that_it_is_well_again(site, watch, receive
         watch.setting("alarm", "well_after", 1),
     ):
         watch.look()
-        before = receiver.events(site, key)
+        before = receiver.events(watch.host, key)
         try:
-            site.check_output(harm)
+            harm()
             watch.look(2)
             assert watch.alarms()[key] == "bad"
             if number:
                 name, labels, value = number
                 assert watch.number(name, **labels) == value
-            assert receiver.events(site, key) == [*before, "bad"]
+            assert receiver.events(watch.host, key) == [*before, "bad"]
         finally:
-            site.run(mend)
+            mend()
         # What came and went lately takes longer to be well.
         assert receiver.eventually(
-            lambda: watch.look() or receiver.events(site, key) == [*before, "bad", "well"], within=120
+            lambda: watch.look() or receiver.events(watch.host, key) == [*before, "bad", "well"], within=120
         )
         assert watch.alarms().get(key, "well") == "well"
 
 
-def test_a_full_queue_is_bad(site, watch, token, letter, eventually):
-    waiting = [f"{token}-{number}@dead.test" for number in range(3)]  # DNS does not answer
+@pytest.mark.parametrize(("harm", "mend", "key", "number"), BROKEN.values(), ids=BROKEN)
+def test_what_breaks_is_told_once_and_that_it_is_well_again(site, watch, receiver, harm, mend, key, number):
+    tells(watch, receiver, lambda: site.check_output(harm), lambda: site.run(mend), key, number)
 
-    def told():
-        watch.look()
-        return watch.findings()["host: messages in the queue"]["state"]
 
-    try:
-        for one in waiting:
-            site.sendmail(letter, f"alice@{site.domain}", one)
-        with watch.setting("host", "queue_messages", 1), watch.setting("alarm", "bad_after", 1):
-            assert eventually(lambda: told() == "bad")
-            states = ("deferred", "waiting")
-            assert eventually(lambda: sum(watch.number("queue_messages", state=state) for state in states) >= 3)
-    finally:
+def test_a_full_queue_is_told(site, watch, receiver, token, letter, eventually):
+    def waiting():
+        return sum(int(watch.number("queue_messages", state=state)) for state in ("deferred", "waiting"))
+
+    def fill():
+        for number in range(10):
+            site.sendmail(letter, f"alice@{site.domain}", f"{token}-{number}@dead.test")  # DNS does not answer
+        assert eventually(lambda: watch.look() or waiting() >= before + 8, within=120)
+
+    def empty():
         site.run("mailq -batch | grep %s | cut -d';' -f2 | xargs -r -n1 cancelmsg", token)
+
+    watch.look()
+    before = waiting()
+    # What others have left there goes while this fills it.
+    with watch.setting("host", "queue_messages", before + 4):
+        tells(watch, receiver, fill, empty, "host: messages in the queue")
+
+
+def test_an_address_of_ours_on_a_list_is_told(site, watch, receiver, nsupdate):
+    address, zone = site.addresses["ipv4"], "listed.example.net"
+    name = f"{'.'.join(reversed(address.split('.')))}.{zone}"
+
+    def say(line):
+        nsupdate("example.net", line)
+        watch.host.run_unit("courier-mail-watch-blocklists.service")
+
+    tells(
+        watch,
+        receiver,
+        lambda: say(f"update add {name} 1 A 127.0.0.5"),
+        lambda: say(f"update delete {name}"),
+        f"blocklists: {address} on {zone}",
+        ("blocklist_listed", {"list": zone, "subject": address}, 1),
+    )
+
+
+def test_a_proof_that_is_late_because_dns_does_not_answer_is_told(site, watch, receiver, host_named, eventually):
+    ways = [f"unreachable {address}" for address in host_named("dns.example.net").addresses.values()]
+
+    def cut():
+        # Without DNS, who hears alarms is found only by what is written there.
+        site.check_output(f"echo {receiver.host.addresses['ipv4']} {receiver.host.name} bed-hook >>/etc/hosts")
+        # Lists that are tested meanwhile are not believed for a while.
+        site.check_output("systemctl stop courier-mail-lists.timer")
+        site.check_output("; ".join(f"ip route add {way}" for way in ways))
+        # A letter may go by a connection that was opened before.
+        site.check_output("systemctl restart courier")
+        site.check_output(f"{COMMAND} prove --now outside")
+        site.check_output("runuser -u courier-mail-watch -- python3 -c %s", AGE)
+
+    def mend():
+        site.run("; ".join(f"ip route del {way}" for way in ways))
+        # Docker has mounted it, and it cannot be replaced.
+        site.run("grep -v bed-hook /etc/hosts >/run/bed-hosts; cat /run/bed-hosts >/etc/hosts")
+        site.run("systemctl start courier-mail-lists.timer; courier flush")
+        assert eventually(proved, within=120)
+
+    def proved():
+        # Again, where a scanner was not ready for it.
+        site.run(f"{COMMAND} prove --now outside")
+        return site.run(f"{COMMAND} proofs | grep '^well .* outside '").rc == 0
+
+    labels = {"site": site.domain, "host": site.name, "direction": "outside"}
+    tells(watch, receiver, cut, mend, f"proofs: {site.name}: outside", ("proof_late", labels, 1))
 
 
 def test_who_gets_an_alarm_knows_that_it_is_from_the_host(site, watch, receiver):
