@@ -88,6 +88,14 @@ def test_a_host_that_only_watches_has_no_mail_to_count():
     assert role.running() >= OURS
 
 
+def test_a_host_that_only_watches_asks_lists_for_others():
+    lists = [{"zone": "bl.example.org", "answers": ["127.0.0.2"]}]
+    others = {"monitoring_addresses": ["198.51.100.1", "2001:db8::1"], "mail_watched_lists": lists}
+    role = Role("watcher.example.com", **others)
+    assert role.arguments()["parts"]["blocklists"]["addresses"] == others["monitoring_addresses"]
+    assert "courier-mail-watch-blocklists.timer" in role.running()
+
+
 def test_a_host_without_mail_cannot_tell_by_mail():
     role = Role("watcher.example.com", mail_contact="alice@example.com")
     assert role.arguments()["parts"]["alarm"]["mail"] == []
