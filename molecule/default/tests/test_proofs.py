@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-DIRECTIONS = ["local", "report", "outside", "submission", "forward", "forward-report"]
+DIRECTIONS = ["local", "report", "outside", "submission", "forward", "forward-report", "loop"]
 COMMAND = "/usr/local/sbin/courier-mail-watch"
 DATABASE = "/var/lib/courier-mail-watch/proofs.sqlite"
 # Written by what takes letters, for what sends answers.
@@ -71,12 +71,12 @@ class Proofs:
     def now(self):
         return float(self.host.check_output("date +%s"))
 
-    def age(self, table, columns, seconds):
-        """Have what is known be older than it is."""
+    def age(self, table, columns, seconds, direction):
+        """Have what is known of a direction be older than it is."""
         changes = ", ".join(f"{column} = {column} - {seconds}" for column in columns)
         program = (
             f"import sqlite3; store = sqlite3.connect('{DATABASE}', 20); "
-            f"store.execute('UPDATE {table} SET {changes}'); store.commit()"
+            f"store.execute('UPDATE {table} SET {changes} WHERE direction = ?', ['{direction}']); store.commit()"
         )
         self.host.check_output("runuser -u courier-mail-watch -- python3 -c %s", program)
 
@@ -156,7 +156,7 @@ def test_a_satellite_whose_way_is_cut_is_late(site, satellite, proofs, cut, even
     proofs.comes("hub", Proofs(satellite, eventually).prove(), satellite.name)
     with cut(satellite, site):
         since = Proofs(satellite, eventually).prove()
-        proofs.age("arrivals", ["arrived", "expected"], 7200)
+        proofs.age("arrivals", ["arrived", "expected"], 7200, "hub")
         way = proofs.way("hub", satellite.name)
         assert way["state"] == "bad"
         assert "the last letter came at" in way["said"]
@@ -169,11 +169,34 @@ def test_a_letter_that_does_not_leave_is_late_and_told_with_where_it_lies(site, 
     (other,) = [one for one in sites if one.name != site.name]
     with cut(site, other):
         since = proofs.prove("outside")
-        proofs.age("sent", ["at"], 3600)
+        proofs.age("sent", ["at"], 3600, "outside")
         way = proofs.way("outside")
         assert way["state"] == "bad"
         assert "is not proved by an answer after" in way["said"]
     proofs.comes("outside", since, waits_on=site)
+
+
+def test_a_mail_loop_is_measured_and_late_while_nobody_reflects(site, proofs, foreign):
+    def latency():
+        site.run_unit("courier-mail-watch-metrics.service")
+        labels = f'direction="loop",host="{site.name}",site="{site.domain}"'
+        line = f"courier_mail_proof_latency_seconds{{{labels}}}"
+        return float(site.check_output("grep -F %s /run/courier-mail-watch/courier_mail.prom", line).split()[-1])
+
+    proof = proofs.comes("loop", proofs.prove("loop"))
+    assert latency() == pytest.approx(proof["seconds"])
+    assert proof["path"] == f"mx.example.net > {site.name}"
+    foreign.check_output("touch /run/bed-echo-silent")
+    try:
+        since = proofs.prove("loop")
+        proofs.age("sent", ["at"], 3600, "loop")
+        way = proofs.way("loop")
+        assert way["state"] == "bad"
+        assert "is not proved by its return after" in way["said"]
+    finally:
+        foreign.check_output("rm /run/bed-echo-silent")
+    assert proofs.eventually(lambda: foreign.check_output("postqueue -f") or proofs.proved("loop", since))
+    assert latency() > 3600
 
 
 def test_what_cannot_be_handed_over_is_told_at_once(site, proofs):
