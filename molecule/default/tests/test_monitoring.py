@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import subprocess
 import time
 
 import pytest
@@ -369,6 +370,16 @@ def test_a_line_that_imitates_couriers_counts_nothing(site, watch):
     line = "newmsg,id=0000000000396461.000000006B081E15.00006C96: dns; localhost (localhost [127.0.0.1])"
     site.check_output("runuser -u nobody -- logger -t courierd %s", line)
     assert (watch.number("received_total", direction="local") or 0) == before
+
+
+def test_prometheus_takes_the_numbers(site):
+    site.run_unit("courier-mail-watch-metrics.service")
+    numbers = site.check_output("cat /run/courier-mail-watch/courier_mail.prom")
+    assert numbers.count("# HELP courier_mail_") > 30
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=f"{numbers}\n", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_what_it_writes_is_for_the_watch_alone(site):
