@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import secrets
 import smtplib
@@ -17,7 +18,7 @@ import dns.reversename
 import pytest
 
 from plugins.module_utils._filter_probe import TEXTS
-from tests.unit.reported import complaint, letter, packed, record, xml
+from tests.unit.reported import complaint, failure, letter, packed, record, tls_letter, when, xml
 from tests.unit.signed import rsa, sign
 
 NET, ZONE = "example.net", "listed.example.net"
@@ -95,6 +96,27 @@ def test_a_signed_report_is_stored(site, send, known, token, eventually):
     assert send(signed(report(site, token, address))) == 250
     assert eventually(lambda: seen(known, address) == [7])
     assert any(one["reporter"] == NET for one in known()["dmarc"]["reporters"])
+
+
+def test_a_report_of_tls_is_stored(site, send, known, token, eventually):
+    now, kind = time.time(), f"x-{token}"
+    dates = {"start-datetime": when(now - 86400), "end-datetime": when(now - 3600)}
+    raw = tls_letter(
+        failure(site.name, kind, 3), name=token, domain=site.domain, top="", good=5, bad=3, **{"date-range": dates}
+    )
+    assert send(signed(raw.replace(b"<a@example.net>", f"<{token}@{NET}>".encode()))) == 250
+    found = eventually(lambda: [one for one in known()["tls"]["failures"] if one["type"] == kind])
+    assert [(one["domain"], one["mx"], one["sessions"]) for one in found] == [(site.domain, site.name, 3)]
+    site.run_unit("courier-mail-watch-metrics.service")
+    labels = f'domain="{site.domain}",mx="{site.name}",type="{kind}"'
+    numbers = site.check_output("cat /run/courier-mail-watch/courier_mail.prom").splitlines()
+    assert f"courier_mail_tls_report_failures{{{labels}}} 3.0" in numbers
+
+
+def test_a_report_that_was_cut_off_is_counted(send, counted, eventually):
+    before = counted("broken")
+    assert send(signed(letter(gzip.compress(b"{}" * 99)[:-12], "application/tlsrpt+gzip", top=""))) == 250
+    assert eventually(lambda: counted("broken") == before + 1)
 
 
 def test_it_comes_in_once(site, send, known, counted, token, eventually):
