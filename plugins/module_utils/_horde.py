@@ -98,6 +98,13 @@ _STRICT_COOKIE = """            [
             ]
         );"""
 
+_REFUSED = """if ($e->authError() === Horde_Auth::REASON_BADLOGIN) {
+                Horde::log(
+                    sprintf('REFUSED LOGIN for %s (%s)', $imp_imap->getParam('username'), $_SERVER['REMOTE_ADDR']),
+                    'ERR'
+                );
+            }"""
+
 _NARROW_VIEW = f"""            $this->addMetaTag('viewport', 'width=device-width, initial-scale=1', false);
             $this->addStylesheet('{NARROW}', '/horde/narrow.css');
 """
@@ -176,6 +183,26 @@ COPIES: Sequence[Copy] = (
             Change(
                 "syslog($priority, $event['message'])",
                 "syslog($priority, preg_replace('/[\\x00-\\x1f\\x7f]+/', ' ', $event['message']))",
+            )
+        ],
+    ),
+    # Horde logs a login that the mail server could not look at as it logs a wrong password, and the jail that counts
+    # would ban people while the mail server is away. This line is for the jail: nothing but a refusal of the server.
+    Copy(
+        "IMP_Auth",
+        "/usr/share/horde/imp/lib/Auth.php",
+        [Change("self::_log(false, $imp_imap);", _REFUSED, 2)],
+    ),
+    # A mail server that hangs up has refused nobody. Courier does so while it cannot look up accounts.
+    Copy(
+        "Horde_Imap_Client_Socket",
+        "/usr/share/php/Horde/Imap/Client/Socket.php",
+        [
+            Change(
+                "            } catch (Horde_Imap_Client_Exception $e) {\n                $resp = false;\n",
+                "            } catch (Horde_Imap_Client_Exception $e) {\n                $resp = false;\n"
+                "                if ($e->getCode() === Horde_Imap_Client_Exception::DISCONNECT) {\n"
+                "                    $login_err = $e;\n                }\n",
             )
         ],
     ),
