@@ -1,4 +1,6 @@
-#!/usr/bin/python3
+# Copyright (c) 2026, the courier.mail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Answers each message with what was in it, as echo services do. While SILENT is there, messages wait."""
 
 import email
