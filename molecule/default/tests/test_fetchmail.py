@@ -283,7 +283,7 @@ class BreaksOff:
 
     def __init__(self, host, text):
         self.text = bytes(text).replace(b"\n", b"\r\n")
-        self.visits, self.deleted = 0, threading.Event()
+        self.visits, self.farewells, self.deleted = 0, 0, threading.Event()
         self._listener = host.inside(lambda: socket.create_server(("", 0)))
         self.port = self._listener.getsockname()[1]
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -312,7 +312,7 @@ class BreaksOff:
         with client.makefile("rb") as stream:
             for line in stream:
                 verb = line.split()[0].upper()
-                if verb == b"RETR":
+                if verb in (b"RETR", b"TOP"):  # what stays is fetched by TOP
                     client.sendall(b"+OK\r\n" + self.text[:half])
                     if self.visits == 1:
                         return
@@ -322,6 +322,7 @@ class BreaksOff:
                     client.sendall(b"+OK\r\n")
                 elif verb == b"QUIT":
                     client.sendall(b"+OK\r\n")
+                    self.farewells += 1
                     return
                 else:
                     client.sendall(self._answer(verb, one=len(line.split()) > 1))
@@ -330,20 +331,31 @@ class BreaksOff:
         size = b"1 %d\r\n" % len(self.text)
         if verb == b"LIST":
             return b"+OK " + size if one else b"+OK\r\n" + size + b".\r\n"
-        answers = {b"CAPA": b"+OK\r\nUSER\r\n.\r\n", b"STAT": b"+OK " + size}
+        if verb == b"UIDL":
+            return b"+OK 1 the-only-one\r\n" if one else b"+OK\r\n1 the-only-one\r\n.\r\n"
+        answers = {b"CAPA": b"+OK\r\nUSER\r\nUIDL\r\n.\r\n", b"STAT": b"+OK " + size}
         return answers.get(verb, b"+OK\r\n" if verb in (b"USER", b"PASS", b"NOOP", b"RSET") else b"-ERR\r\n")
 
 
-def test_half_a_message_is_not_delivered(site, foreign, fetched, token, eventually):
+@pytest.mark.parametrize("keep", [False, True], ids=["deleted", "kept"])
+def test_half_a_message_is_not_delivered_and_the_whole_comes_once(site, foreign, fetched, token, eventually, keep):
     server = BreaksOff(foreign, about(token, "All is well.\n" * 2000))
     try:
-        one = fetched(protocol="pop3s", port=server.port).start()
+        one = fetched(protocol="pop3s", port=server.port, keep=keep).start()
         assert eventually(lambda: "next in 600 s" in one.said()), one.said()
         assert here(site, token) == 0
         assert not server.deleted.is_set()
         one.look()
         assert eventually(lambda: here(site, token)), one.said()
-        assert eventually(server.deleted.is_set)
+        if keep:
+            # Nor is it fetched again by the next look, which knows what the one before had.
+            assert eventually(lambda: server.farewells == 1)
+            one.look()
+            assert eventually(lambda: server.farewells == 2), one.said()
+            assert eventually(lambda: not site.waiting(token))
+            assert not server.deleted.is_set()
+        else:
+            assert eventually(server.deleted.is_set)
         (letter,) = site.inbox(site.accounts["bob"], token)
         assert letter.get_content().count("All is well.") == 2000
     finally:

@@ -229,7 +229,7 @@ def test_a_full_queue_is_told(site, watch, receiver, token, letter, eventually):
         tells(watch, receiver, fill, empty, "host: messages in the queue")
 
 
-@pytest.mark.parametrize("watcher", ["itself", "acme.example.net"])
+@pytest.mark.parametrize("watcher", ["itself", "relay.example.net"])
 def test_an_address_of_ours_on_a_list_is_told(site, receiver, nsupdate, host_named, watcher):
     """By the host itself, and by one that has no mail and watches."""
     watch = Watch(site if watcher == "itself" else host_named(watcher))

@@ -416,6 +416,35 @@ def test_a_letter_goes_out_with_an_attachment_and_is_answered(both, foreign, let
     both(visit)
 
 
+def test_attachments_go_up_to_the_limit_and_not_above(both, token, eventually):
+    """What is too large is refused in words, and the letter goes without it."""
+
+    def visit(it):
+        said = it.site.check_output("cat /etc/horde/imp/conf.php")
+        limit = int(re.search(r"'attach_size_limit' => (\d+)", said)[1])
+        bob = it.site.accounts["bob"]
+        files = {name: Path(it.home.name, name) for name in ("all-of-it.bin", "a-bit-more.bin", "far-too-much.bin")}
+        for path, size in zip(files.values(), (limit, 1024, limit + (8 << 20)), strict=True):
+            path.write_bytes(random.Random(size).randbytes(size))
+        window = it.compose(bob.address, f"Large {token}", "Here are the plans.\n")
+        for name, answer in (
+            ("far-too-much.bin", "Your attachment was not uploaded. Most likely, the file exceeded the maximum size"),
+            ("all-of-it.bin", 'Added "all-of-it.bin" as an attachment.'),
+            ("a-bit-more.bin", 'Attached file "a-bit-more.bin" exceeds the attachment size limits.'),
+        ):
+            window.set_input_files("#upload", files[name])
+            expect(window.locator("body")).to_contain_text(answer, timeout=6 * PATIENCE)
+            expect(window.locator("#upload_wait")).to_be_hidden()
+        it.picture("too-large", window)
+        it.send(window)
+        assert eventually(lambda: it.site.inbox(bob, token), 120)
+        (message,) = it.site.inbox(bob, token)
+        (part,) = message.iter_attachments()
+        assert (part.get_filename(), part.get_content()) == ("all-of-it.bin", files["all-of-it.bin"].read_bytes())
+
+    both(visit)
+
+
 THOUSAND = """
 import pathlib, sys
 for number in range(1000):
@@ -653,7 +682,17 @@ def test_browsers_are_told_what_not_to_do(both):
     both(visit)
 
 
-def test_who_guesses_passwords_is_kept_out(both, foreign, eventually):
+# How a mail server can be unable to say whether a password is right, and how it is again.
+AWAY = {
+    "its accounts": (
+        "mv /run/courier/authdaemon/socket /run/courier/authdaemon/socket.away",
+        "mv /run/courier/authdaemon/socket.away /run/courier/authdaemon/socket",
+    ),
+    "itself": ("systemctl stop courier-imap-ssl", "systemctl start courier-imap-ssl"),
+}
+
+
+def test_who_guesses_passwords_is_kept_out_but_nobody_while_none_can_be_right(both, foreign, eventually):
     """From an address that nobody else has, which fail2ban remembers."""
 
     def visit(it):
@@ -687,9 +726,28 @@ def test_who_guesses_passwords_is_kept_out(both, foreign, eventually):
                 return True
             return False
 
-        try:
+        def logged(what):
+            return site.check_output("journalctl --no-pager -o cat -t HORDE").count(what)
+
+        def counted():
+            return site.check_output("cat /var/log/fail2ban.log").count(f"[courier-horde] Found {address} ")
+
+        def guess_nine():
             with ThreadPoolExecutor(5) as pool:
                 assert set(pool.map(guess, range(9))) == {200}
+
+        try:
+            for away, back in AWAY.values():
+                site.check_output(away)
+                try:
+                    guess_nine()
+                finally:
+                    site.check_output(back)
+            assert eventually(lambda: logged(f"to horde ({address})") == 18)
+            guess_nine()
+            # It reads in order: by now it has seen those before, too.
+            assert eventually(counted)
+            assert eventually(lambda: counted() == 9)
             assert not kept_out()
             with suppress(OSError):  # the ban may come before the answer
                 guess(9)

@@ -34,4 +34,5 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         if payloads := self.get_option("payloads"):
+            os.makedirs(payloads, exist_ok=True)  # who made it may have been stopped, and his runs go on
             os.symlink(payloads, os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
