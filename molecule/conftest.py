@@ -207,6 +207,16 @@ class Site(Sender):
         """The same, read."""
         return [parse(message) for message in self.inbox_bytes(account, token, where)]
 
+    def empty(self, who: str) -> None:
+        """Leave nothing in somebody's inbox, nor in his Junk."""
+        with self.imap(self) as imap:
+            imap.login(*self.accounts[who])
+            for folder in ("INBOX", "INBOX.Junk"):
+                _ok, (messages,) = imap.select(folder)
+                if int(messages or b"0"):
+                    imap.store("1:*", "+FLAGS.SILENT", r"\Deleted")
+                    imap.expunge()
+
     def account_files(self, directory: Path) -> str:
         """Give each account a file in a directory, from which an inventory may have them."""
         directory.mkdir()

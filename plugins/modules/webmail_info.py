@@ -116,18 +116,17 @@ def main() -> None:
 
 def _prove(module: AnsibleModule, proved: list[str]) -> None:
     params = module.params
-    for one in params["backends"]:
-        host, port = one["host"], int(one.get("port") or 993)
-        if not params["served"]:
+    doors = [(one["host"], int(one.get("port") or 993)) for one in params["backends"]]
+    if not params["served"]:
+        for host, port in doors:
             listens(host, port)
-            continue
+        return
+    for one, (host, port) in zip(params["backends"], doors, strict=True):
         imap(host, port, params["authorities"])
         proved.append(f"imap {host}:{port}")
-        host, port = one.get("smtp_host") or host, int(one.get("smtp_port") or 587)
-        submission(host, port, params["authorities"])
-        proved.append(f"smtp {host}:{port}")
-    if not params["served"]:
-        return
+        smtp_host, smtp_port = one.get("smtp_host") or host, int(one.get("smtp_port") or 587)
+        submission(smtp_host, smtp_port, params["authorities"])
+        proved.append(f"smtp {smtp_host}:{smtp_port}")
     deadline = time.monotonic() + params["timeout"]
     while True:
         try:

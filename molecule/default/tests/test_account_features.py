@@ -224,13 +224,7 @@ class TestAFullMailbox:
     @pytest.fixture
     def empty(self, site):
         def empty():
-            with site.imap(site) as imap:
-                imap.login(*site.accounts["heidi"])
-                for folder in ("INBOX", "INBOX.Junk"):
-                    _ok, (messages,) = imap.select(folder)
-                    if int(messages):
-                        imap.store("1:*", "+FLAGS.SILENT", "\\Deleted")
-                        imap.expunge()
+            site.empty("heidi")
 
         yield empty
         empty()

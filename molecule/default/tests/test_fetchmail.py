@@ -399,13 +399,7 @@ def full(site):
     """Heidi's mailbox has a limit, which is reached until the test calls this."""
 
     def empty():
-        with site.imap(site) as imap:
-            imap.login(*site.accounts["heidi"])
-            for folder in ("INBOX", "INBOX.Junk"):
-                _ok, (messages,) = imap.select(folder)
-                if int(messages):
-                    imap.store("1:*", "+FLAGS.SILENT", r"\Deleted")
-                    imap.expunge()
+        site.empty("heidi")
 
     empty()
     with site.imap(site) as imap:
