@@ -26,7 +26,8 @@ options:
       - C(host), its name in the greeting. C(domains), those with exchangers that a sender has to ask first. C(reply),
         what each recipient is answered with, V(451 4.7.1 Please try another MX) by default. C(idle) (60) and C(longest)
         (300), the seconds without a command and of a whole connection. C(connections) (200), C(per_source) (10) and
-        C(recipients) (100), how many there may be of them at a time, of one source, and of one connection.
+        C(recipients) (100), how many there may be of them at a time, of one source, and of one connection. C(readers),
+        networks of mail servers that may ask by SMTP who came.
     type: dict
     default: {}
   exchanger:

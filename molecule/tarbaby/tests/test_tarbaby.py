@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 
@@ -30,6 +33,29 @@ def test_takes_nothing_from_anybody(tarbaby, visitor, family, eventually):
         assert smtp.docmd("DATA")[0] == 503
         assert smtp.docmd("AUTH", "LOGIN")[0] == 502
     assert eventually(lambda: visitor.addresses[family].rpartition(":")[0] in tarbaby.run("courier-tarbaby").stdout)
+
+
+def test_tells_mail_servers_who_came_and_nobody_else(tarbaby, visitor, eventually):
+    with tarbaby.call(visitor, 25, "ipv6") as smtp:
+        smtp.ehlo()
+        smtp.mail("someone@example.net")
+        assert smtp.rcpt("alice@example.com")[0] == 451
+        assert smtp.docmd("XVISITS", "0") == (500, b'Error: command "XVISITS" not recognized')
+
+    def told():
+        with tarbaby.call(visitor, 25, "ipv4") as smtp:
+            code, said = smtp.docmd("XVISITS", "0")
+            assert code == 250
+            return [json.loads(line) for line in said.splitlines()[:-1]]
+
+    source = f"{visitor.addresses['ipv6'].partition('::')[0]}::/64"
+    (visit,) = eventually(lambda: [one for one in told() if one[0] == source and one[2] == 1.0])
+    # Or who was asked for by the test before, in the same hour.
+    assert re.fullmatch(r"asked for TO:<\w+@example\.com>", visit[3])
+    (*_others, last) = told()
+    with tarbaby.call(visitor, 25, "ipv4") as smtp:
+        assert smtp.docmd("XVISITS", repr(last[1])) == (250, b"No more")
+        assert smtp.docmd("XVISITS", "soon")[0] == 501
 
 
 def test_has_nothing_that_could_send(tarbaby):

@@ -39,7 +39,10 @@ _FIRST = 3  # the descriptor of systemd's first socket
 _FLUSH_SECONDS = 1.0
 # Sources that are remembered within an hour. Nobody has so many, and memory has an end.
 _MANY = 50000
+# Visits in one answer to a mail server. It comes again for the rest.
+_ANSWERED = 10000
 _NOTE = 120
+LOGIN = "tried to log in"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Settings:
     connections: int = 200
     per_source: int = 10
     recipients: int = 100
+    # Networks of the mail servers that may ask who came (XVISITS), so that they need no right on this host.
+    readers: list[str] = field(default_factory=list)
     store: str = PATH
 
     def __post_init__(self) -> None:
@@ -67,6 +72,11 @@ class Settings:
         for name in ("idle", "longest", "connections", "per_source", "recipients"):
             if getattr(self, name) < 1:
                 refuse_setting(name, getattr(self, name), "a number of at least 1")
+        for network in self.readers:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                refuse_setting("readers", network, "networks such as 192.0.2.25 or 2001:db8::/64")
 
 
 class Visits:
@@ -90,6 +100,14 @@ class Visits:
             return
         self._known.add(visit)
         self._waiting.append(Event(visit[0], now, float(counts), printable(note)))
+
+    def after(self, at: float) -> list[Event]:
+        """Who came after a time, oldest first, as far as it is written down."""
+        store = Store(self._path)
+        try:
+            return [event for event in store.events([KIND]) if event.at > at]
+        finally:
+            store.close()
 
     def flush(self) -> None:
         """Write down who came. Where that cannot be done, it is said once, and tried again."""
@@ -156,6 +174,7 @@ def exchanger(settings: Settings, visits: Visits) -> Callable[[], asyncio.Protoc
     from aiosmtpd.smtp import SMTP  # type: ignore[import-not-found] # on hosts only
 
     known = {name.lower() for name in settings.domains}
+    readers = [ipaddress.ip_network(network) for network in settings.readers]
     there: Counter[str] = Counter()
 
     class Handler:
@@ -206,11 +225,25 @@ def exchanger(settings: Settings, visits: Visits) -> Callable[[], asyncio.Protoc
 
         async def smtp_AUTH(self, _argument: str | None) -> None:
             if self.client and self.client.counts:
-                visits.add(self.client.address, "tried to log in", counts=True)
+                visits.add(self.client.address, LOGIN, counts=True)
             await self.push("502 5.5.1 Nobody logs in here")
 
         async def smtp_VRFY(self, _argument: str | None) -> None:
             await self.push("502 5.5.1 Ask somebody else")
+
+        async def smtp_XVISITS(self, argument: str | None) -> None:
+            """Who came after a time, for a mail server that keeps the deny list."""
+            address = ipaddress.ip_address(self.client.address) if self.client else None
+            if not any(address in network for network in readers):
+                await self.push('500 Error: command "XVISITS" not recognized')
+                return
+            try:
+                after = float(argument or "")
+            except ValueError:
+                await self.push("501 5.5.4 Syntax: XVISITS seconds since 1970")
+                return
+            found = visits.after(after)[:_ANSWERED]
+            await self.push("\r\n".join([*(f"250-{line}" for line in map(json.dumps, found)), "250 No more"]))
 
     # They log what clients do wrong: bogus commands, connections that break off.
     for name in ("mail.log", "asyncio"):
@@ -264,13 +297,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.what == "serve":
         asyncio.run(_serve(settings))
         return 0
-    store = Store(settings.store)
-    events = store.events([KIND])
-    store.close()
+    visits = Visits(settings.store)
     if given.what == "events":
-        sys.stdout.writelines(f"{json.dumps(event)}\n" for event in events if event.at > given.after)
+        sys.stdout.writelines(f"{json.dumps(event)}\n" for event in visits.after(given.after))
         return 0
-    sys.stdout.write(table(events))
+    sys.stdout.write(table(visits.after(0.0)))
     return 0
 
 

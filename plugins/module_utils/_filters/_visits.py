@@ -4,23 +4,27 @@
 """Who went to the last exchanger in DNS (_tarbaby) without having tried the real one, which mail servers do not do.
 
 The last one has no right to the store, nor to anything else of Courier's. Whoever compiles the deny list asks it, as
-its own user, and believes nothing that has another form.
+its own user where it is on this host, by SMTP where it has a host of its own, and believes nothing that has another
+form.
 """
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import os
 import re
+import smtplib
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ._store import HOUR, Event, Store, site
-from ._tarbaby import KIND, printable
+from ._tarbaby import KIND, LOGIN, domain, printable
 
 COMMAND = "/usr/local/sbin/courier-tarbaby"
 _MANY = 100000
@@ -29,34 +33,46 @@ _SECONDS = 60
 _STARTED = re.compile(r"(\d+\.\d+) \S+ \S+ started,ip=\[([0-9A-Fa-f:.]+)\]")
 
 
-def collect(
-    store: Store, worth: float, grace: float, listed: Collection[str], protected: Callable[[str], bool]
-) -> None:
+@dataclass(frozen=True)
+class Taken:
+    """What a visit is worth, and who has last exchangers on hosts of their own."""
+
+    worth: float
+    grace: float  # seconds for which the real exchanger must have been open
+    exchangers: Sequence[str] = ()
+    domains: Collection[str] = ()  # ours; those exchangers have others' visitors as well
+
+
+def collect(store: Store, taken: Taken, listed: Collection[str], protected: Callable[[str], bool]) -> None:
     """Take over what is new. Who is listed already had to go elsewhere.
 
     Where nobody answers, that is said, and the next time does it.
     """
-    if not os.path.exists(COMMAND):
-        return
-    since = store.marked(KIND)
-    try:
-        said = _run(COMMAND, "events", "--after", repr(since))
-        visits = parse(said.splitlines()[:_MANY], since, time.time())
-        if not visits:
-            return
-        up, called = _up(), _called(visits[0].at - HOUR)
-    except (OSError, subprocess.SubprocessError) as error:
-        sys.stderr.write(f"who came to the last exchanger is not known: {error}\n")
-        return
-    for visit in visits:
-        why = excuse(visit, up, called, grace)
-        if not why and visit.key in listed:
-            why = "the real exchanger refuses it"
-        elif not why and protected(visit.key):
-            why = "is ours, or a peer"
-        amount = 0.0 if why else visit.amount * worth
-        store.add(KIND, visit.key, amount, f"{visit.note}{f' ({why})' if why else ''}", visit.at)
-    store.mark(KIND, visits[-1].at)
+    sources: dict[str, Callable[[float], list[str]]] = {}
+    if os.path.exists(COMMAND):
+        sources[KIND] = _local
+    sources |= {f"{KIND} {host}": functools.partial(_remote, host) for host in taken.exchangers}
+    for mark, ask in sources.items():
+        since = store.marked(mark)
+        try:
+            visits = parse(ask(since)[:_MANY], since, time.time())
+            if not visits:
+                continue
+            up, called = _up(), _called(visits[0].at - HOUR)
+        except (OSError, subprocess.SubprocessError, smtplib.SMTPException) as error:
+            sys.stderr.write(f"who came to the last exchanger{mark.removeprefix(KIND)} is not known: {error}\n")
+            continue
+        for visit in visits:
+            if ask is not _local and not _concerns(visit, taken.domains):
+                continue
+            why = excuse(visit, up, called, taken.grace)
+            if not why and visit.key in listed:
+                why = "the real exchanger refuses it"
+            elif not why and protected(visit.key):
+                why = "is ours, or a peer"
+            amount = 0.0 if why else visit.amount * taken.worth
+            store.add(KIND, visit.key, amount, f"{visit.note}{f' ({why})' if why else ''}", visit.at)
+        store.mark(mark, visits[-1].at)
 
 
 def parse(lines: Iterable[str], since: float, now: float) -> list[Event]:
@@ -72,6 +88,11 @@ def parse(lines: Iterable[str], since: float, now: float) -> list[Event]:
         if since < visit.at <= now and visit.amount in (0.0, 1.0):
             found.append(visit._replace(key=site(visit.key)))
     return sorted(found, key=lambda visit: visit.at)
+
+
+def _concerns(visit: Event, domains: Collection[str]) -> bool:
+    """Whether a visit was about one of these domains. Whoever tries to log in concerns everybody."""
+    return visit.note == LOGIN or (visit.amount > 0 and domain(visit.note) in domains)
 
 
 def excuse(visit: Event, up: float | None, called: Mapping[str, Sequence[float]], grace: float) -> str:
@@ -93,6 +114,18 @@ def calls(lines: Iterable[str]) -> dict[str, list[float]]:
             address = match[2].lower().removeprefix("::ffff:")
             found[site(address)].append(float(match[1]))
     return found
+
+
+def _local(since: float) -> list[str]:
+    return _run(COMMAND, "events", "--after", repr(since)).splitlines()
+
+
+def _remote(host: str, since: float) -> list[str]:
+    with smtplib.SMTP(host, timeout=_SECONDS) as exchanger:
+        code, said = exchanger.docmd("XVISITS", repr(since))
+    if code != 250:
+        raise smtplib.SMTPResponseException(code, said)
+    return said.decode(errors="replace").splitlines()
 
 
 def _called(since: float) -> dict[str, list[float]]:

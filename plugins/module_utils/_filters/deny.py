@@ -44,6 +44,9 @@ class Settings:
     # that one must have been open before. 0 counts nothing.
     tarbaby: float = 0.25
     tarbaby_grace: float = 600.0
+    # Last exchangers on hosts of their own, which are asked who came for one of these domains.
+    exchangers: list[str] = field(default_factory=list)
+    domains: list[str] = field(default_factory=list)
     # Networks that are never refused, beside our own addresses, managed peers, and all that smtpaccess names otherwise.
     never: list[str] = field(default_factory=list)
     # What a client reads that is refused; who logs in is not. Empty: the connection is closed before the greeting.
@@ -154,9 +157,10 @@ def run(settings: Settings, directory: str = DIRECTORY, *, dry: bool = False) ->
     store = Store(settings.store)
     try:
         if not dry:
-            _visits.collect(
-                store, settings.tarbaby, settings.tarbaby_grace, listed, lambda source: _protected(source, named, never)
+            taken = _visits.Taken(
+                settings.tarbaby, settings.tarbaby_grace, settings.exchangers, [one.lower() for one in settings.domains]
             )
+            _visits.collect(store, taken, listed, lambda source: _protected(source, named, never))
         sources = wanted(scores(store.events(KINDS), settings.half_life, time.time()), listed, settings)
     finally:
         store.close()

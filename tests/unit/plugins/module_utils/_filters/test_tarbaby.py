@@ -25,6 +25,7 @@ REFUSED = {
     ),
     "no name": ("host", "two words", "a name of a host, such as tarbaby.example.com"),
     "nobody may connect": ("connections", 0, "a number of at least 1"),
+    "a list of one's own": ("readers", ["mx1.example.com"], "networks such as 192.0.2.25 or 2001:db8::/64"),
 }
 DOMAINS = {
     "in brackets": ("TO:<alice@Example.com>", "example.com"),
@@ -51,7 +52,8 @@ EXCUSED = {
 def test_refuses(name, value, instead):
     with pytest.raises(SettingsError) as refusal:
         build(Settings, {name: value})
-    assert str(refusal.value) == f"{name} is {value!r}; write {instead}"
+    wrong = value[0] if isinstance(value, list) else value
+    assert str(refusal.value) == f"{name} is {wrong!r}; write {instead}"
 
 
 @pytest.mark.parametrize(("argument", "found"), DOMAINS.values(), ids=DOMAINS)
@@ -189,7 +191,7 @@ class TestCollect:
 
             monkeypatch.setattr(_visits, "_run", run)
             monkeypatch.setattr(_visits.time, "time", lambda: NOW + HOUR)
-            _visits.collect(store, 0.25, 600, ["192.0.2.2"], lambda source: source == "192.0.2.1")
+            _visits.collect(store, _visits.Taken(0.25, 600), ["192.0.2.2"], lambda source: source == "192.0.2.1")
             return [(event.key, event.amount, event.note) for event in store.events([KIND])]
 
         return collect
@@ -222,5 +224,70 @@ class TestCollect:
             raise OSError("gone")
 
         monkeypatch.setattr(_visits, "_run", fail)
-        _visits.collect(Store(str(tmp_path / "other.sqlite")), 0.25, 600, [], bool)
+        _visits.collect(Store(str(tmp_path / "other.sqlite")), _visits.Taken(0.25, 600), [], bool)
         assert capsys.readouterr().err == "who came to the last exchanger is not known: gone\n"
+
+
+class TestCollectFromAHostOfItsOwn:
+    EXCHANGER = "tarbaby.example.com"
+    TAKEN = _visits.Taken(0.25, 600, [EXCHANGER], ["example.com"])
+
+    @pytest.fixture
+    def store(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(_visits, "COMMAND", str(tmp_path / "nothing"))
+        monkeypatch.setattr(_visits.time, "time", lambda: NOW + HOUR)
+        monkeypatch.setattr(_visits, "_up", lambda: 0.0)
+        monkeypatch.setattr(_visits, "_called", lambda _since: {"192.0.2.8": [NOW - 30]})
+        return Store(str(tmp_path / "store.sqlite"))
+
+    @pytest.fixture
+    def answers(self, monkeypatch):
+        """Have one exchanger answer with visits, and each other one with a refusal."""
+
+        def answers(*visits, code=250):
+            class Exchanger:
+                def __init__(self, host, timeout):
+                    assert host == TestCollectFromAHostOfItsOwn.EXCHANGER
+                    assert timeout > 0
+
+                def __enter__(self):
+                    return self
+
+                def __exit__(self, *_error):
+                    pass
+
+                def docmd(self, command, argument):
+                    assert command == "XVISITS"
+                    lines = [json.dumps(visit) for visit in visits if visit.at > float(argument)]
+                    return code, "\n".join([*lines, "No more"]).encode()
+
+            monkeypatch.setattr(_visits.smtplib, "SMTP", Exchanger)
+
+        return answers
+
+    @pytest.fixture
+    def collect(self, store):
+        def collect():
+            _visits.collect(store, self.TAKEN, [], lambda _source: False)
+            return [(event.key, event.amount, event.note) for event in store.events([KIND])]
+
+        return collect
+
+    def test_takes_over_what_was_asked_for_its_domains(self, collect, answers):
+        elsewhere = VISIT._replace(at=NOW + 1, note="asked for TO:<alice@example.org>")
+        dead = VISIT._replace(at=NOW + 2, amount=0.0)
+        login = VISIT._replace(at=NOW + 3, key="192.0.2.7", note="tried to log in")
+        known = VISIT._replace(at=NOW + 4, key="192.0.2.8")
+        answers(VISIT, elsewhere, dead, login, known)
+        assert collect() == [
+            ("192.0.2.9", 0.25, VISIT.note),
+            ("192.0.2.7", 0.25, "tried to log in"),
+            ("192.0.2.8", 0.0, f"{VISIT.note} (tried the real exchanger first)"),
+        ]
+        assert len(collect()) == 3
+
+    def test_says_who_does_not_tell(self, collect, answers, capsys):
+        answers(code=500)
+        assert collect() == []
+        said = capsys.readouterr().err
+        assert said.startswith(f"who came to the last exchanger {self.EXCHANGER} is not known: (500, ")
