@@ -25,7 +25,7 @@ from typing import Any
 from . import _manifest, _queue
 from ._configuration import STATE, Settings
 from ._restic import NoRepositoryError, Restic, ResticError
-from ._take import ASIDE, FORMAT, SA_LEARN, TakeError, account_names, as_user, dump_accounts, names_in
+from ._take import ASIDE, FORMAT, SA_LEARN, TakeError, account_names, as_user, dump_accounts, dump_bayes, names_in
 
 _MIB = 1 << 20
 _STAGE, _BEFORE = ASIDE
@@ -321,6 +321,11 @@ class Bring:
             os.unlink(text)
         if done.returncode:
             return done.stderr.decode(errors="replace").strip() or f"sa-learn ended with {done.returncode}"
+        now = f"{self.stage}/bayes-now.txt"
+        dump_bayes(self.settings, now)
+        wanted, found = _learned(f"{self.stage}/bayes.txt"), _learned(now)
+        if lost := [name for name, count in wanted.items() if found.get(name, 0) < count]:
+            return f"{len(lost)} of {len(wanted)} tokens and numbers did not come back"
         with open(note, "w", encoding="utf-8") as stream_:
             stream_.write(known)
         return "learned"
@@ -397,6 +402,18 @@ _SECRETS = (
 
 def _is_secret(path: str) -> bool:
     return path.startswith(_SECRETS) and not path.endswith("/signing.json")
+
+
+def _learned(path: str) -> dict[str, int]:
+    """How often SpamAssassin has seen spam and ham, and each token in either, from what it writes down."""
+    found = {}
+    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        for kind, *fields in (line.rstrip("\n").split("\t") for line in stream):
+            if kind == "v" and fields[1] in ("num_spam", "num_nonspam"):
+                found[fields[1]] = int(fields[0])
+            elif kind == "t":
+                found[fields[3]] = int(fields[0]) + int(fields[1])
+    return found
 
 
 def _row(what: str, wanted: int, differing: list[str]) -> dict[str, Any]:

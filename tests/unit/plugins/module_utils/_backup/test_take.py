@@ -281,24 +281,29 @@ def test_mail_of_somebody_called_tmp_is_mail(host):
 
 
 def test_what_spamassassin_has_learned_is_taught_again_and_once(host, monkeypatch):
-    program = host.place / "sa-learn"
+    program, learned = host.place / "sa-learn", host.place / "bayes_toks"
     program.write_text(
-        f'#!/bin/sh\nif [ "$3" = --backup ]; then echo "v 3 db_version"; else cat "$4" >>{host.place}/taught; fi\n'
+        f'#!/bin/sh\n[ "$3" = --backup ] && exec cat {learned}\ncat "$4" >>{learned}; echo >>{host.place}/taught\n'
     )
     program.chmod(0o755)
     monkeypatch.setattr(_take, "SA_LEARN", str(program))
     monkeypatch.setattr(_bring, "SA_LEARN", str(program))
     monkeypatch.setattr(_take, "as_user", lambda _name: {})
     monkeypatch.setattr(_bring, "as_user", lambda _name: {})
-    (host.place / "bayes_toks").touch()
+    learned.write_text("v\t3\tdb_version\nv\t2\tnum_spam\nt\t2\t0\t1764000000\t0123456789\n")
     host.tell(bayes=str(host.place / "bayes"))
     host.take().run()
     host.lose()
+    learned.write_text("v\t3\tdb_version\n")
     assert restored(host)["proved"]
     assert host.bring().finish(hold=True)["proved"]
-    assert (host.place / "taught").read_text() == "v 3 db_version\n"
+    assert (host.place / "taught").read_text() == "\n"
     assert not (host.state / "bayes.txt").exists()
     (host.state / "learned").unlink()
+    learned.write_text("v\t3\tdb_version\nv\t2\tnum_spam\n")
+    program.write_text(f'#!/bin/sh\nif [ "$3" = --backup ]; then cat {learned}; fi\n')
+    (row,) = [row for row in host.bring().finish(hold=True)["rows"] if row["what"] == "Bayes"]
+    assert row["differing"] == ["1 of 2 tokens and numbers did not come back"]
     program.write_text("#!/bin/sh\necho 'bayes: cannot open' >&2; exit 1\n")
     (row,) = [row for row in host.bring().finish(hold=True)["rows"] if row["what"] == "Bayes"]
     assert row["differing"] == ["bayes: cannot open"]
