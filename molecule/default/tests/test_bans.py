@@ -301,6 +301,16 @@ def test_an_old_password_is_not_a_stranger(site, attacker, eventually):
     one.guess(587, 4, site.accounts["alice"].address.upper(), "LOGIN")
     assert eventually(lambda: one.address in banned(site, "courier-accounts"))
     assert one.address not in banned(site, "courier-strangers")
+    # The report of the week has it.
+    site.run_unit("courier-mail-bans.service")
+    row = re.compile(rf"^ +1  {re.escape(one.address)}$", re.MULTILINE)
+    assert eventually(
+        lambda: [
+            letter
+            for letter in site.inbox(site.accounts["alice"], "Bans of the last week")
+            if row.search(letter.get_content())
+        ]
+    )
 
 
 def test_nobody_is_banned_while_no_password_can_be_right(site, attacker, eventually):
