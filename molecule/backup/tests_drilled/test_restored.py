@@ -87,7 +87,7 @@ def test_the_drill_is_not_for_a_host_that_serves(play):
 
 
 def test_a_host_whose_mail_may_be_put_aside_is_restored(site, play):
-    """Last: it takes the host back to its last backup."""
+    """It takes the host back to its last backup."""
     before = set(site.check_output(MESSAGES).splitlines())
     waiting = site.check_output("mailq -batch | grep -c @dead.test")
     results = play("courier.mail.restore", "--limit", site.name, "-e", f"backup_restore_over={site.name}")
@@ -105,3 +105,24 @@ def test_a_host_whose_mail_may_be_put_aside_is_restored(site, play):
     assert site.check_output("systemctl is-active courier courier-mta courier-imap-ssl") == "active\nactive\nactive"
     assert site.is_open(25)
     site.check_output("systemctl start courier-mail-backup")
+
+
+def test_an_empty_host_becomes_what_it_was(site, play, letter, token, eventually):
+    """Last: nothing is left of the host but its name."""
+    site.check_output("systemctl start courier-mail-backup")
+    before = flags(site.check_output(MESSAGES))
+    keys = "cd / && sha256sum $(find /etc/courier/dkim -name '*.private') /etc/courier/srs-secrets | sort"
+    digests = site.check_output(keys)
+    anew = json.dumps({"bed_anew": [site.name]})
+    for playbook in ("molecule/shared/create.yml", "molecule/shared/prepare.yml"):
+        results = play(playbook, "-e", anew)
+        assert not [one.message for one in results if one.outcome in ("failed", "unreachable")]
+    empty = type(site)(site.name, site.facts)
+    assert empty.run("dpkg -s courier-mta").failed
+    results = play("courier.mail.restore", "--limit", site.name)
+    assert not [one.message for one in results if one.outcome in ("failed", "unreachable")]
+    assert before.items() <= flags(empty.check_output(MESSAGES)).items()
+    assert empty.check_output(keys) == digests
+    assert eventually(lambda: empty.run("mailq -batch | grep -c @dead.test").succeeded)
+    empty.sendmail(letter, "someone@example.net", site.accounts["alice"].address)
+    assert eventually(lambda: empty.inbox(site.accounts["alice"], token))
