@@ -188,8 +188,9 @@ class TestLearning:
         learn()  # what other tests have moved
         return learn
 
+    @pytest.mark.parametrize("target", ["INBOX", "INBOX.NotJunk"])
     def test_what_people_move_into_junk_is_spam_and_out_of_it_ham(
-        self, site, stranger, write, learned, token, eventually, move, learn
+        self, site, stranger, write, learned, token, eventually, move, learn, target
     ):
         write(stranger, "bob")
         assert eventually(lambda: site.inbox(site.accounts["bob"], token))
@@ -199,7 +200,7 @@ class TestLearning:
         assert learned() == (spam + 1, ham)
         learn()
         assert learned() == (spam + 1, ham)
-        move(token, "INBOX.Junk", "INBOX.NotJunk")
+        move(token, "INBOX.Junk", target)
         learn()
         # It was forgotten as spam.
         assert learned() == (spam, ham + 1)
