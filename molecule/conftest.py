@@ -511,7 +511,7 @@ def letter(token: str) -> EmailMessage:
 def eventually() -> Callable[..., Any]:
     """Ask until the answer is yes: `assert eventually(lambda: site.inbox(alice, token))`."""
 
-    def ask(question: Callable[[], Answer], within: float = 30) -> Answer:
+    def ask(question: Callable[[], Answer], within: float = 60) -> Answer:
         deadline = time.monotonic() + within
         while not (answer := question()) and time.monotonic() < deadline:
             time.sleep(0.2)

@@ -96,11 +96,12 @@ def test_a_boot_keeps_the_queue_the_configuration_and_mailboxes(site, foreign, l
 
     site.container.restart()
 
+    # All that a host runs starts at once.
     assert eventually(lambda: all(site.is_open(port) for port in (25, 587, 465, 993)), within=90)
     assert configuration(site) == before[0]
-    assert eventually(lambda: running(site) >= before[1])
+    assert eventually(lambda: running(site) >= before[1], within=90)
     assert timers(site) == before[2]
-    assert eventually(lambda: site.run("courier flush").succeeded and foreign.received(token))
+    assert eventually(lambda: site.run("courier flush").succeeded and foreign.received(token), within=90)
     assert len(foreign.received(token)) == 1
     assert len(site.inbox(alice, token)) == 1
     assert refuses_programs(site, foreign, letter)
