@@ -8,13 +8,13 @@ from plugins.modules import package_facts
 from tests.unit.run_module import run_module
 
 LISTED = """\
-installed courier-base 1.4.1-3 amd64
-config-files exim4-base 4.98-1 amd64
-not-installed postfix  amd64
-half-configured clamav-daemon 1.4.6+dfsg-1 amd64
-triggers-pending man-db 2.13.1-1 amd64
-installed libc6 2.41-12 amd64
-installed libc6 2.41-12 i386
+installed courier-base 1.4.1-3
+config-files exim4-base 4.98-1
+not-installed postfix 
+half-configured clamav-daemon 1.4.6+dfsg-1
+triggers-pending man-db 2.13.1-1
+installed libc6 2.41-12
+installed libc6 2.41-12
 """
 
 
@@ -37,11 +37,7 @@ def test_what_is_there_is_known_by_name(dpkg):
     answer = run_module(package_facts)
     assert not answer["changed"]
     assert answer["ansible_facts"] == {
-        "packages": {
-            "courier-base": [{"name": "courier-base", "version": "1.4.1-3", "arch": "amd64"}],
-            "man-db": [{"name": "man-db", "version": "2.13.1-1", "arch": "amd64"}],
-            "libc6": [{"name": "libc6", "version": "2.41-12", "arch": arch} for arch in ("amd64", "i386")],
-        }
+        "package_versions": {"courier-base": "1.4.1-3", "man-db": "2.13.1-1", "libc6": "2.41-12"}
     }
 
 
