@@ -38,7 +38,7 @@ def play(*arguments: str, **settings: str) -> Play:
         record.touch()  # a run that dies of its arguments writes none
         recorded = {
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "molecule/shared/callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "payloads,record",
+            "ANSIBLE_CALLBACKS_ENABLED": "faster,record",
             "ANSIBLE_PIPELINING": "true",
             # Molecule has others: a format that breaks lines where it likes, and errors apart from what they belong to.
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",

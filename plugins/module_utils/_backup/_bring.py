@@ -323,8 +323,8 @@ class Bring:
             return done.stderr.decode(errors="replace").strip() or f"sa-learn ended with {done.returncode}"
         now = f"{self.stage}/bayes-now.txt"
         dump_bayes(self.settings, now)
-        wanted, found = _learned(f"{self.stage}/bayes.txt"), _learned(now)
-        if lost := [name for name, count in wanted.items() if found.get(name, 0) < count]:
+        wanted, there = _learned(f"{self.stage}/bayes.txt"), _learned(now)
+        if lost := [name for name, count in wanted.items() if there.get(name, 0) < count]:
             return f"{len(lost)} of {len(wanted)} tokens and numbers did not come back"
         with open(note, "w", encoding="utf-8") as stream_:
             stream_.write(known)

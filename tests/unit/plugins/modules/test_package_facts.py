@@ -10,7 +10,7 @@ from tests.unit.run_module import run_module
 LISTED = """\
 installed courier-base 1.4.1-3
 config-files exim4-base 4.98-1
-not-installed postfix 
+not-installed postfix\x20
 half-configured clamav-daemon 1.4.6+dfsg-1
 triggers-pending man-db 2.13.1-1
 installed libc6 2.41-12
