@@ -303,7 +303,7 @@ def test_an_old_password_is_not_a_stranger(site, attacker, eventually):
     assert one.address not in banned(site, "courier-strangers")
     # The report of the week has it.
     site.run_unit("courier-mail-bans.service")
-    row = re.compile(rf"^ +1  {re.escape(one.address)}$", re.MULTILINE)
+    row = re.compile(rf"^ +1  {re.escape(one.address)}\r?$", re.MULTILINE)
     assert eventually(
         lambda: [
             letter
