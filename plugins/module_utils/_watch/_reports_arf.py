@@ -29,6 +29,7 @@ _FIELDS_BYTES = 1 << 16
 _AUTH = re.compile(r"\(AUTH: [A-Z0-9-]+ ([^\s,()]{1,200})")
 _BY = re.compile(r"\sby ([A-Za-z0-9.-]+)")
 _SRS = re.compile(r"srs[01][=+-].+", re.IGNORECASE)
+_LIKE_ONE = re.compile(r"[^\s<>\",;:]{1,200}@[^\s<>\",;:]{1,255}")
 _UNKNOWN = "?"  # what stands for a name that was taken out
 # What stands in the place of a name: a word that says so, signs, or a digest (RFC 6590).
 _REDACTED = re.compile(
@@ -141,8 +142,11 @@ def _names(fields: Fields, original: Fields, settings: Settings) -> Iterator[tup
         path = ""
     yield "Return-Path", re.sub(r"\+[^@]*", "", path)
     for name in ("sender", "from"):
-        for _name, one in getaddresses(_all(original, name)[:5])[:5]:
-            yield name.title(), one
+        for value in _all(original, name)[:5]:
+            # What is no address to Python may have been one before a name was taken out: [redacted]@example.com.
+            found = [one for _name, one in getaddresses([value]) if "@" in one] or _LIKE_ONE.findall(value)
+            for one in found[:5]:
+                yield name.title(), one
 
 
 def _domains(fields: Fields, original: Fields) -> Iterator[tuple[str, str]]:

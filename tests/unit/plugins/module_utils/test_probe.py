@@ -510,7 +510,7 @@ def test_a_daemon_that_hangs_up_in_the_handshake_is_no_answer():
     with daemon(Endpoint("smtp", tls="starttls"), SMTP) as (endpoint, _heard):
         said = refusal(endpoint)
     assert said.startswith("it should shake hands for TLS, and there came: ")
-    assert "EOF occurred in violation of protocol" in said
+    assert "EOF" in said  # in words that differ between releases of Python
 
 
 def test_a_closed_port_is_no_answer(path):
