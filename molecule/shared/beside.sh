@@ -11,7 +11,7 @@ export BED_PAYLOADS ANSIBLE_CALLBACK_PLUGINS=$PWD/molecule/shared/callback_plugi
 short() {
   local command status=0
   for command; do
-    nice -n 10 bash -c "$command" || { status=$?; echo "$command ended with $status"; }
+    nice -n 15 bash -c "$command" || { status=$?; echo "$command ended with $status"; }
   done
   return "$status"
 }
