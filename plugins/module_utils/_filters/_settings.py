@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -49,6 +50,19 @@ def pattern(name: str, value: str) -> re.Pattern[str]:
         return re.compile(value, re.IGNORECASE)
     except re.error as error:
         raise SettingsError(f"{name}: the regular expression {value!r} does not compile: {error}") from error
+
+
+def networks(
+    name: str, values: Iterable[str], such: str = "192.0.2.0/24 or 2001:db8::/32"
+) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Networks, or SettingsError, which says what one is such as."""
+    found = []
+    for value in values:
+        try:
+            found.append(ipaddress.ip_network(value))
+        except ValueError:
+            refuse(name, value, f"networks such as {such}")
+    return found
 
 
 def written(settings: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ._settings import build
+from ._settings import build, networks
 from ._settings import refuse as refuse_setting
 from ._store import HOUR, Event, Store, site
 
@@ -72,11 +72,7 @@ class Settings:
         for name in ("idle", "longest", "connections", "per_source", "recipients"):
             if getattr(self, name) < 1:
                 refuse_setting(name, getattr(self, name), "a number of at least 1")
-        for network in self.readers:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError:
-                refuse_setting("readers", network, "networks such as 192.0.2.25 or 2001:db8::/64")
+        networks("readers", self.readers, "192.0.2.25 or 2001:db8::/64")
 
 
 class Visits:
@@ -174,7 +170,7 @@ def exchanger(settings: Settings, visits: Visits) -> Callable[[], asyncio.Protoc
     from aiosmtpd.smtp import SMTP  # type: ignore[import-not-found] # on hosts only
 
     known = {name.lower() for name in settings.domains}
-    readers = [ipaddress.ip_network(network) for network in settings.readers]
+    readers = networks("readers", settings.readers)
     there: Counter[str] = Counter()
 
     class Handler:

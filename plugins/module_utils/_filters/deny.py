@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from . import _addresses, _replace, _store, _visits
+from ._settings import networks
 from ._settings import refuse as refuse_setting
 from ._store import DAY, Event, Store
 
@@ -65,11 +66,7 @@ class Settings:
             )
         if self.tarbaby_grace < 0:
             refuse_setting("tarbaby_grace", self.tarbaby_grace, "a number of seconds")
-        for network in self.never:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError:
-                refuse_setting("never", network, "networks such as 192.0.2.0/24 or 2001:db8::/32")
+        networks("never", self.never)
         if self.reply and not re.fullmatch(r"5[0-9]{2} [ !#-&(-~]*[!#-&(-~]", self.reply):
             refuse_setting("reply", self.reply, "a code and a text of ASCII without quotes, such as 550 5.7.1 Go away")
 

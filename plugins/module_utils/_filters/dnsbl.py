@@ -22,6 +22,7 @@ from ._dnslist import Entry, parse, question
 from ._message import Message, Recipient
 from ._origin import is_trusted, origin
 from ._resolve import Temporary
+from ._settings import networks
 from ._settings import refuse as refuse_setting
 from ._verdict import PASS, Verdict, refuse
 
@@ -58,11 +59,7 @@ class Settings:
             if entry.zone in {other.zone for other in parse("mail_blocklists", self.blocklists)}:
                 refuse_setting("mail_allowlists", entry.zone, "it here or into mail_blocklists, where it is too")
         parse("mail_blocklists", self.blocklists)
-        for network in self.never:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError:
-                refuse_setting("never", network, "networks such as 192.0.2.0/24 or 2001:db8::/32")
+        networks("never", self.never)
         for who in self.recipients:
             if "@" not in who or who == "@":
                 refuse_setting("recipients", who, "an address, @example.com, or postmaster@ for a name everywhere")
@@ -83,7 +80,7 @@ class Filter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._entries = settings.entries()
-        self._never = [ipaddress.ip_network(network) for network in settings.never]
+        self._never = networks("never", settings.never)
         self._exempt = {who.lower() for who in settings.recipients}
         self._broken = _lists.Broken(settings.state)
         self._silent: dict[str, float] = {}  # until when
