@@ -142,11 +142,13 @@ def _names(fields: Fields, original: Fields, settings: Settings) -> Iterator[tup
         path = ""
     yield "Return-Path", re.sub(r"\+[^@]*", "", path)
     for name in ("sender", "from"):
-        for value in _all(original, name)[:5]:
-            # What is no address to Python may have been one before a name was taken out: [redacted]@example.com.
-            found = [one for _name, one in getaddresses([value]) if "@" in one] or _LIKE_ONE.findall(value)
-            for one in found[:5]:
-                yield name.title(), one
+        for one in [one for value in _all(original, name)[:5] for one in _addresses(value)][:5]:
+            yield name.title(), one
+
+
+def _addresses(value: str) -> list[str]:
+    # What is no address to Python may have been one before a name was taken out: [redacted]@example.com.
+    return [one for _name, one in getaddresses([value]) if "@" in one] or _LIKE_ONE.findall(value)
 
 
 def _domains(fields: Fields, original: Fields) -> Iterator[tuple[str, str]]:
