@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import smtplib
 
+import dns.message
 import dns.name
+import dns.query
+import dns.rcode
 import dns.resolver
 import dns.reversename
 import pytest
@@ -40,7 +43,7 @@ def listed(nsupdate):
 
     yield listed
     for name in sorted(put):
-        nsupdate("example.net", f"update delete {name} A")
+        nsupdate("example.net", f"update delete {name}")
     nsupdate("example.net", f"update add 2.0.0.127.{ZONE} 60 A 127.0.0.2")
 
 
@@ -89,6 +92,19 @@ def test_a_list_of_good_hosts_takes_precedence(bad, write, listed):
 def test_what_is_no_listing_refuses_nobody(bad, write, listed, answers):
     listed(backwards(bad.addresses["ipv4"]), *answers)
     assert write(bad) == (250, "")
+
+
+def test_a_list_that_gives_no_answer_refuses_nobody_and_is_asked_again(
+    bad, write, listed, nsupdate, host_named, eventually
+):
+    name = f"{backwards(bad.addresses['ipv4'])}.{ZONE}"
+    listed(backwards(bad.addresses["ipv4"]))  # it is taken away in the end
+    nsupdate("example.net", f"update add {name} 1 CNAME nobody.dead.test")
+    names = host_named("dns.example.net").addresses["ipv4"]
+    assert dns.query.tcp(dns.message.make_query(name, "A"), names, 30).rcode() == dns.rcode.SERVFAIL
+    assert write(bad) == (250, "")
+    nsupdate("example.net", f"update delete {name}", f"update add {name} 1 A 127.0.0.2")
+    assert eventually(lambda: write(bad)[0] == 550)  # the filter waits for a moment, and so does the name server
 
 
 def test_whom_we_trust_is_not_looked_for(partner, write, listed):
