@@ -19,8 +19,9 @@ import pytest
 
 VISITS = "/var/lib/courier-tarbaby/visits.sqlite"
 VICTIM = "mailbox@example.net"
-NUMBERS = itertools.cycle([*range(46, 53), *range(54, 66)])  # of addresses that nobody has
-CHOSEN: dict[str, int] = {}  # one for each test, so that what was written down of another does not matter
+# Of addresses that nobody has: one for each test on each site. What was written down of another test is nothing to it,
+# and neither is what one site hears of the other's exchanger.
+NUMBERS = itertools.cycle([*range(2, 11), *range(15, 21), *range(33, 40), *range(46, 53), *range(54, 66)])
 RECIPIENTS = [
     "<alice@{domain}>",
     "<nobody@{domain}>",
@@ -68,14 +69,11 @@ def addresses(site):
 
 
 @pytest.fixture
-def visitor(request, site, host_named):
+def visitor(site, host_named):
     """An address that nobody has come from, on a host that writes to nobody but in these tests."""
     host = host_named("acme.example.net")
     first = ipaddress.ip_network(site.facts["bed_ipv4_network"]).network_address
-    test = request.node.name.replace(site.facts["bed_image"], "")
-    if test not in CHOSEN:
-        CHOSEN[test] = next(NUMBERS)
-    address = str(first + CHOSEN[test])
+    address = str(first + next(NUMBERS))
     host.check_output("ip addr replace %s/32 dev eth0", address)
     yield host, address
     host.check_output("ip addr del %s/32 dev eth0", address)
@@ -264,6 +262,22 @@ class TestCounts:
                 return smtp.rcpt(f"alice@{site.domain}")[0] == 550
 
         assert eventually(refused)
+
+    def test_who_asks_one_on_another_host_counts_as_well(self, site, sites, visitor, call, eventually):
+        (other,) = (one for one in sites if one.name != site.name)
+        _host, address = visitor
+        (there,) = (one for one in other.facts["mail_tarbaby"]["addresses"] if ":" not in one)
+        try:
+            with call(address=there) as smtp:
+                smtp.ehlo()
+                smtp.docmd("MAIL", "FROM:<someone@example.net>")
+                assert smtp.docmd("RCPT", f"TO:<alice@{site.domain}>")[0] == 451
+            assert eventually(lambda: self.events(other, address))
+            assert address not in site.check_output("courier-mail deny")
+            said = site.check_output("courier-mail traps")
+            assert f"{address}  asked for TO:<alice@{site.domain}>" in said
+        finally:
+            other.run("courier-mail pardon %s", address)
 
     def test_who_asked_the_real_one_before_does_not_count(self, site, visitor, call, eventually):
         _host, address = visitor
