@@ -13,7 +13,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +64,15 @@ CASES = [
 ]  # fmt: skip
 
 
+# Filters of ours that ask no scanner. Each is timed by itself.
+ALONE = (
+    "log", "smuggling", "authenticate", "noduplicates", "sender_login", "room", "rate", "spamtrap", "dnsbl", "big_mail",
+    "repair", "dkim_sign",
+)  # fmt: skip
+# What refuses, the quickest first, as in the chain.
+REFUSING = ["clamd", "attachments", "spamd"]
+
+
 class Measured(NamedTuple):
     """What one server did, as medians of the rounds."""
 
@@ -88,10 +97,15 @@ class Memory(NamedTuple):
 def set_up(case: Case) -> None:
     """Let both filter like this."""
     if case.modules != []:  # as it is already
-        chosen = {} if case.modules is None else {"pythonfilter_modules": case.modules}
-        play("playbooks/filters.yml", "--limit=mail_servers", f"--extra-vars={json.dumps(chosen)}")
+        choose(case.modules)
     inside("peer.example.net", "postconf", "-e", "mime_header_checks=", "smtpd_milters=", *case.settings)
     inside("peer.example.net", "postfix", "reload")
+
+
+def choose(modules: list[str] | None) -> None:
+    """Let Courier filter like this; None is what the role does by itself."""
+    chosen = {} if modules is None else {"pythonfilter_modules": modules}
+    play("playbooks/filters.yml", "--limit=mail_servers", f"--extra-vars={json.dumps(chosen)}")
 
 
 def must_look(server: Server, sees: frozenset[str]) -> None:
@@ -148,7 +162,11 @@ def measure(case: Case, servers: Sequence[Server]) -> list[Measured]:
     for server in servers:
         must_look(server, case.sees)
     rounds = [[_once(server, case.messages) for server in servers] for _round in range(ROUNDS)]
-    return [Measured(*map(statistics.median, zip(*column, strict=True))) for column in zip(*rounds, strict=True)]
+    return [_median(column) for column in zip(*rounds, strict=True)]
+
+
+def _median(rounds: Iterable[Measured]) -> Measured:
+    return Measured(*map(statistics.median, zip(*rounds, strict=True)))
 
 
 def _once(server: Server, messages: int) -> Measured:
@@ -157,6 +175,60 @@ def _once(server: Server, messages: int) -> Measured:
     speed = messages_per_second(server, letters(messages, f"many-{run}"))
     processor = (processor_seconds(server.container) - before) / messages
     return Measured(speed, processor, seconds_per_message(server, letters(20, f"one-{run}")))
+
+
+def alone(server: Server) -> list[Figure]:
+    """What each of the others costs by itself, beside none at all just before."""
+
+    def measured(modules: list[str]) -> Measured:
+        choose(modules)
+        return _median(_once(server, 300) for _round in range(ROUNDS))
+
+    none = measured([])
+    found = {name: measured([name]) for name in ALONE}
+    return [
+        Figure(f"filter {name} alone", str(one), f"none {none}", f"{one.processor / none.processor:.2f} CPU", "")
+        for name, one in found.items()
+    ]
+
+
+def order(server: Server) -> list[Figure]:
+    """What a refusal costs where the quick filters are asked first, beside the same filters the other way round."""
+
+    def measured(modules: list[str]) -> dict[str, Refusal]:
+        choose(modules)
+        return {
+            kind: _refusal(server, name, content)
+            for kind, name, content in (("virus", "letter.pdf", EICAR.encode()), ("program", "letter.exe", b"MZ"))
+        }
+
+    quick, slow = measured(REFUSING), measured(REFUSING[::-1])
+    return [
+        Figure(
+            f"refusal of a {kind}, {', '.join(REFUSING)}", str(quick[kind]), f"spamd first {slow[kind]}",
+            f"{quick[kind].processor / slow[kind].processor:.2f} CPU", "",
+        )
+        for kind in quick
+    ]  # fmt: skip
+
+
+class Refusal(NamedTuple):
+    wait: float  # seconds from the connection on, median
+    processor: float  # seconds of all processes of the host
+
+    def __str__(self) -> str:
+        return f"wait {self.wait * 1000:.0f} ms, CPU {self.processor * 1000:.0f} ms"
+
+
+def _refusal(server: Server, name: str, content: bytes, messages: int = 50) -> Refusal:
+    before = processor_seconds(server.container)
+    waits = []
+    for number in range(messages):
+        start = time.monotonic()
+        if not _refused(server, with_file(name, content, f"refused-{number}-{time.time_ns()}")):
+            sys.exit(f"{server.container}: {name} was let in")
+        waits.append(time.monotonic() - start)
+    return Refusal(statistics.median(waits), (processor_seconds(server.container) - before) / messages)
 
 
 def memory(host: str, server: Server) -> Memory:
@@ -197,4 +269,4 @@ def figures(ours: Server, theirs: Server) -> list[Figure]:
             f"{courier_memory.idle / postfix_memory.idle:.2f}", "≤ 256 MB idle",
         )
     )  # fmt: skip
-    return found
+    return [*found, *alone(ours), *order(ours)]
