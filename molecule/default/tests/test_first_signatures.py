@@ -28,9 +28,9 @@ WAITING = {
 }
 
 
-def run(**variables: object) -> Play:
-    limit = ("--limit", f"{DEFERS},{ACCEPTS}", "--tags", "clamav,dkim,pythonfilter")
-    return play_on_bed(*limit, "-e", json.dumps({"mail_revert_on_failure": True} | variables), "courier.mail.site")
+def run(limit: str = f"{DEFERS},{ACCEPTS}", tags: str = "clamav,dkim,pythonfilter", **variables: object) -> Play:
+    given = json.dumps({"mail_revert_on_failure": True} | variables)
+    return play_on_bed("--limit", limit, "--tags", tags, "-e", given, "courier.mail.site")
 
 
 @functools.cache
@@ -105,6 +105,12 @@ def test_the_run_goes_on_and_says_why_nothing_is_scanned(fresh):
         ": virus put off, program put off, spam put off, harmless mail put off, own mail put off"
     )
     assert proved(fresh, ACCEPTS).endswith(": program refused, spam refused, harmless mail let in, own mail signed")
+
+
+def test_a_run_of_the_filters_alone_knows_that_clamd_waits(fresh):
+    played = run(DEFERS, "pythonfilter", mail_filter_settings={"attachments": {"depth": 3}}, **WAITING)
+    assert played.done.returncode == 0
+    assert "virus put off" in proved(played, DEFERS)
 
 
 def test_mail_waits_for_a_scanner_that_it_needs(fresh, named, write, copies):

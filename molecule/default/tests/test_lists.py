@@ -107,6 +107,21 @@ def test_a_list_that_gives_no_answer_refuses_nobody_and_is_asked_again(
     assert eventually(lambda: write(bad)[0] == 550)  # the filter waits for a moment, and so does the name server
 
 
+def test_a_list_that_says_nothing_at_all_refuses_nobody(site, sites, bad, write, eventually):
+    (other,) = (one for one in sites if one.name != site.name)
+    since = site.check_output("date +%s")
+    site.check_output(
+        "nft 'table inet silent { chain out { "
+        "type filter hook output priority 0; meta l4proto { tcp, udp } th dport 8053 drop; }; }'"
+    )
+    try:
+        assert write(bad) == (250, "")
+    finally:
+        site.check_output("nft delete table inet silent")
+    said = f"journalctl -u courier-pythonfilter -o cat --since=@{since}"
+    assert eventually(lambda: f"without bl.{other.domain}" in site.check_output(said))
+
+
 def test_whom_we_trust_is_not_looked_for(partner, write, listed):
     listed(backwards(partner.addresses["ipv4"]), "127.0.0.2")
     assert write(partner) == (250, "")
