@@ -185,6 +185,18 @@ class TestClamdAskedBySpamd:
             site.check_output("systemctl start clamav-daemon.socket clamav-daemon.service")
         assert eventually(lambda: "X-Spam-Virus: Yes" in check(ordinary, "HEADERS"))
 
+    def test_a_clamd_that_hangs_is_not_waited_for(self, site, ordinary, check, eventually):
+        ordinary.add_attachment(EICAR, "application", "octet-stream", filename="harmless.bin")
+        process = site.check_output("systemctl show --property=MainPID --value clamav-daemon")
+        site.check_output("kill -STOP %s", process)
+        try:
+            assert "X-Spam-Virus: Error\r\n" in check(ordinary, "HEADERS")
+            said = site.check_output("journalctl --sync; journalctl -u spamd -n 20 --output=cat")
+            assert "clamd: timed out" in said
+        finally:
+            site.run("kill -CONT %s", process)
+        assert eventually(lambda: "X-Spam-Virus: Yes" in check(ordinary, "HEADERS"))
+
 
 @pytest.mark.parametrize(
     ("unit", "path", "ping", "pong"),
