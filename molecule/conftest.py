@@ -25,7 +25,7 @@ import ssl
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage, Message
 from pathlib import Path
@@ -216,6 +216,15 @@ class Site(Sender):
                 if int(messages or b"0"):
                     imap.store("1:*", "+FLAGS.SILENT", r"\Deleted")
                     imap.expunge()
+
+    def age_proofs(self, table: str, columns: Sequence[str], seconds: int, direction: str) -> None:
+        """Have what the watch knows of a direction be older than it is."""
+        changes = ", ".join(f"{column} = {column} - {seconds}" for column in columns)
+        program = (
+            "import sqlite3; store = sqlite3.connect('/var/lib/courier-mail-watch/proofs.sqlite', 20); "
+            f"store.execute('UPDATE {table} SET {changes} WHERE direction = ?', ['{direction}']); store.commit()"
+        )
+        self.check_output("runuser -u courier-mail-watch -- python3 -c %s", program)
 
     def account_files(self, directory: Path) -> str:
         """Give each account a file in a directory, from which an inventory may have them."""

@@ -30,13 +30,6 @@ settings[name] = value
 if value is None: del settings[name]
 with open(path, "w") as stream: json.dump(settings, stream)
 """
-# As if the letters of a direction had been sent an hour before.
-AGE = """
-import sqlite3
-store = sqlite3.connect("/var/lib/courier-mail-watch/proofs.sqlite", 20)
-store.execute("UPDATE sent SET at = at - 3600 WHERE direction = 'outside'")
-store.commit()
-"""
 
 
 class Receiver:
@@ -262,7 +255,7 @@ def test_a_proof_that_is_late_because_dns_does_not_answer_is_told(site, watch, r
         # A letter may go by a connection that was opened before.
         site.check_output("systemctl restart courier")
         site.check_output(f"{COMMAND} prove --now outside")
-        site.check_output("runuser -u courier-mail-watch -- python3 -c %s", AGE)
+        site.age_proofs("sent", ["at"], 3600, "outside")
 
     def mend():
         site.run("; ".join(f"ip route del {way}" for way in ways))

@@ -71,15 +71,6 @@ class Proofs:
     def now(self):
         return float(self.host.check_output("date +%s"))
 
-    def age(self, table, columns, seconds, direction):
-        """Have what is known of a direction be older than it is."""
-        changes = ", ".join(f"{column} = {column} - {seconds}" for column in columns)
-        program = (
-            f"import sqlite3; store = sqlite3.connect('{DATABASE}', 20); "
-            f"store.execute('UPDATE {table} SET {changes} WHERE direction = ?', ['{direction}']); store.commit()"
-        )
-        self.host.check_output("runuser -u courier-mail-watch -- python3 -c %s", program)
-
 
 @pytest.fixture
 def proofs(site, eventually):
@@ -156,7 +147,7 @@ def test_a_satellite_whose_way_is_cut_is_late(site, satellite, proofs, cut, even
     proofs.comes("hub", Proofs(satellite, eventually).prove(), satellite.name)
     with cut(satellite, site):
         since = Proofs(satellite, eventually).prove()
-        proofs.age("arrivals", ["arrived", "expected"], 7200, "hub")
+        proofs.host.age_proofs("arrivals", ["arrived", "expected"], 7200, "hub")
         way = proofs.way("hub", satellite.name)
         assert way["state"] == "bad"
         assert "the last letter came at" in way["said"]
@@ -169,7 +160,7 @@ def test_a_letter_that_does_not_leave_is_late_and_told_with_where_it_lies(site, 
     (other,) = [one for one in sites if one.name != site.name]
     with cut(site, other):
         since = proofs.prove("outside")
-        proofs.age("sent", ["at"], 3600, "outside")
+        proofs.host.age_proofs("sent", ["at"], 3600, "outside")
         way = proofs.way("outside")
         assert way["state"] == "bad"
         assert "is not proved by an answer after" in way["said"]
@@ -189,7 +180,7 @@ def test_a_mail_loop_is_measured_and_late_while_nobody_reflects(site, proofs, fo
     foreign.check_output("touch /run/bed-echo-silent")
     try:
         since = proofs.prove("loop")
-        proofs.age("sent", ["at"], 3600, "loop")
+        proofs.host.age_proofs("sent", ["at"], 3600, "loop")
         way = proofs.way("loop")
         assert way["state"] == "bad"
         assert "is not proved by its return after" in way["said"]
