@@ -47,10 +47,10 @@ def render(
     settings: Mapping[str, object], rules: Sequence[Rule], scores: Mapping[str, object], clamd: Sequence[str] = ()
 ) -> str:
     """The text of the file. `clamd` are lines about the plugin, if it is wanted."""
-    lines = ["# Managed by courier.mail"]
+    # The plugin comes first: the settings may have some of its own (clamd_timeout).
+    lines = ["# Managed by courier.mail", *clamd]
     for name, value in settings.items():
         lines += _setting(name, value)
-    lines += clamd
     seen: set[str] = set()
     for rule in rules:
         if rule.name in seen:

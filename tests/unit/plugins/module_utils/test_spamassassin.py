@@ -92,6 +92,11 @@ def test_writes(settings, rules, scores, lines):
     assert render(settings, rules, scores).splitlines() == ["# Managed by courier.mail", *lines]
 
 
+def test_the_plugin_comes_before_settings_that_only_it_knows():
+    lines = render({"clamd_timeout": 3}, [], {}, ["loadplugin X x.pm"]).splitlines()
+    assert lines == ["# Managed by courier.mail", "loadplugin X x.pm", "clamd_timeout 3"]
+
+
 @pytest.mark.parametrize(("settings", "rules", "scores", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_refuses(settings, rules, scores, sentence):
     with pytest.raises(SpamassassinError) as refused:
