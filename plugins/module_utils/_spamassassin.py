@@ -52,6 +52,10 @@ def render(
     for name, value in settings.items():
         lines += _setting(name, value)
     seen: set[str] = set()
+    if "GTUBE" in {*scores, *(rule.name for rule in rules)}:
+        raise SpamassassinError(
+            "GTUBE is how each run sees that spam is found; leave its rule and its score as SpamAssassin has them"
+        )
     for rule in rules:
         if rule.name in seen:
             raise SpamassassinError(f"rule {rule.name} is listed twice; SpamAssassin would take the last")

@@ -72,6 +72,13 @@ REFUSED = {
     "a score of a part": ({}, [Rule("__A", "body", "/a/", 1)], {}, "rule __A counts in other rules only"),
     "a score that is none": ({}, [], {"BAYES_99": "high"}, "BAYES_99: the score 'high' is not a number"),
     "a score that is a switch": ({}, [], {"BAYES_99": True}, "BAYES_99: the score True is not a number"),
+    "a score of the test pattern": (
+        {},
+        [],
+        {"GTUBE": 2},
+        "GTUBE is how each run sees that spam is found; leave its rule",
+    ),
+    "a rule in place of the test pattern": ({}, [BODY._replace(name="GTUBE")], {}, "GTUBE is how each run sees"),
     "a score of no rule": ({}, [], {"bayes": 1}, "'bayes' is not a name of a rule"),
 }
 
