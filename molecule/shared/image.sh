@@ -32,6 +32,7 @@ if [[ $name == world ]]; then
   release=trixie
   packages+=,bind9,bind9-dnsutils,isync,postfix,postfix-lmdb,dovecot-imapd,dovecot-pop3d,postgresql,openssl,pebble
   packages+=,opendkim,opendkim-tools,opendmarc,postfix-policyd-spf-python,python3-dkim,python3-authheaders,python3-nacl,python3-spf
+  packages+=,gpg,gpg-agent
   hooks+=(--customize-hook='systemctl --quiet --root="$1" disable named postfix dovecot opendkim opendmarc postgresql')
 fi
 # Lists of testing are good for a week, and a mirror may have older ones. Their signatures are looked at all the same.

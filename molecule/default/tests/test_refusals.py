@@ -418,6 +418,15 @@ REFUSED = {
         "body is about a rule; write it in spamassassin_rules or spamassassin_scores",
     ),
     "score that is none": ({"spamassassin_scores": {"BAYES_99": "high"}}, "BAYES_99: the score 'high' is not a number"),
+    "score of the test pattern": (
+        {"spamassassin_scores": {"GTUBE": 2}},
+        "GTUBE is how each run sees that spam is found",
+    ),
+    "channel of rules without a key": (
+        {"spamassassin_channels": [{"name": "rules.example.net"}]},
+        "spamassassin_channels: rules.example.net has no public key; write as key what gpg --export --armor writes",
+    ),
+    "no channel of rules": ({"spamassassin_channels": []}, "write each channel once and as sa-update has it, such as"),
     "fewer processes than none": ({"spamassassin_max_children": 0}, "write at least 1, and a maximum that is no less"),
     "filter that there is not": ({"mail_filters": ["log", "clamdd"]}, "there is no filter clamdd; did you mean clamd?"),
     "filter whose scanner does not run": (
