@@ -10,7 +10,10 @@ import pytest
 from plugins.module_utils._filter_probe import TEXTS
 
 
-@pytest.mark.parametrize("unit", ["courier-pythonfilter.socket", "courier-pythonfilter", "clamav-daemon", "spamd"])
+@pytest.mark.parametrize(
+    "unit",
+    ["courier-pythonfilter.socket", "courier-pythonfilter", "clamav-daemon", "spamd", "spamassassin-maintenance.timer"],
+)
 def test_nothing_runs(site, unit):
     assert site.run("systemctl is-active %s", unit).stdout.strip() == "inactive"
     assert site.run("systemctl is-enabled %s", unit).stdout.strip() != "enabled"
