@@ -52,18 +52,17 @@ def collect(store: Store, taken: Taken, listed: Collection[str], protected: Call
     if os.path.exists(COMMAND):
         sources[KIND] = _local
     sources |= {f"{KIND} {host}": functools.partial(_remote, host) for host in taken.exchangers}
-    for mark, ask in sources.items():
-        since = store.marked(mark)
-        try:
-            visits = parse(ask(since)[:_MANY], since, time.time())
-            if not visits:
-                continue
-            up, called = _up(), _called(visits[0].at - HOUR)
-        except (OSError, subprocess.SubprocessError, smtplib.SMTPException) as error:
-            sys.stderr.write(f"who came to the last exchanger{mark.removeprefix(KIND)} is not known: {error}\n")
-            continue
+    asked = {mark: visits for mark, ask in sources.items() if (visits := _asked(mark, ask, store.marked(mark)))}
+    if not asked:
+        return
+    try:
+        up, called = _up(), _called(min(visits[0].at for visits in asked.values()) - HOUR)
+    except (OSError, subprocess.SubprocessError) as error:
+        sys.stderr.write(f"who came to the real exchanger is not known: {error}\n")
+        return
+    for mark, visits in asked.items():
         for visit in visits:
-            if ask is not _local and not _concerns(visit, taken.domains):
+            if mark != KIND and not _concerns(visit, taken.domains):
                 continue
             why = excuse(visit, up, called, taken.grace)
             if not why and visit.key in listed:
@@ -73,6 +72,14 @@ def collect(store: Store, taken: Taken, listed: Collection[str], protected: Call
             amount = 0.0 if why else visit.amount * taken.worth
             store.add(KIND, visit.key, amount, f"{visit.note}{f' ({why})' if why else ''}", visit.at)
         store.mark(mark, visits[-1].at)
+
+
+def _asked(mark: str, ask: Callable[[float], list[str]], since: float) -> list[Event]:
+    try:
+        return parse(ask(since)[:_MANY], since, time.time())
+    except (OSError, subprocess.SubprocessError, smtplib.SMTPException) as error:
+        sys.stderr.write(f"who came to the last exchanger{mark.removeprefix(KIND)} is not known: {error}\n")
+        return []
 
 
 def parse(lines: Iterable[str], since: float, now: float) -> list[Event]:

@@ -227,6 +227,16 @@ class TestCollect:
         _visits.collect(Store(str(tmp_path / "other.sqlite")), _visits.Taken(0.25, 600), [], bool)
         assert capsys.readouterr().err == "who came to the last exchanger is not known: gone\n"
 
+    def test_says_when_the_journal_is_not_read_and_takes_it_over_the_next_time(self, collect, monkeypatch, capsys):
+        def fail(_since):
+            raise OSError("gone")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(_visits, "_called", fail)
+            assert collect([VISIT]) == []
+        assert capsys.readouterr().err == "who came to the real exchanger is not known: gone\n"
+        assert len(collect([VISIT])) == 1
+
 
 class TestCollectFromAHostOfItsOwn:
     EXCHANGER = "tarbaby.example.com"
@@ -291,3 +301,18 @@ class TestCollectFromAHostOfItsOwn:
         assert collect() == []
         said = capsys.readouterr().err
         assert said.startswith(f"who came to the last exchanger {self.EXCHANGER} is not known: (500, ")
+
+
+def test_reads_the_journal_once_for_all_exchangers(tmp_path, monkeypatch):
+    visits = {"late.example.com": VISIT._replace(at=NOW + 9), "early.example.com": VISIT._replace(key="192.0.2.8")}
+    read = []
+    monkeypatch.setattr(_visits, "COMMAND", str(tmp_path / "nothing"))
+    monkeypatch.setattr(_visits.time, "time", lambda: NOW + HOUR)
+    monkeypatch.setattr(_visits, "_remote", lambda host, _since: [json.dumps(visits[host])])
+    monkeypatch.setattr(_visits, "_up", lambda: 0.0)
+    monkeypatch.setattr(_visits, "_called", lambda since: read.append(since) or {})
+    store = Store(str(tmp_path / "store.sqlite"))
+    taken = _visits.Taken(0.25, 600, list(visits), ["example.com"])
+    _visits.collect(store, taken, [], lambda _source: False)
+    assert read == [NOW - HOUR]
+    assert {event.key for event in store.events([KIND])} == {"192.0.2.8", "192.0.2.9"}
