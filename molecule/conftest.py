@@ -314,18 +314,26 @@ class Result(NamedTuple):
         return str(self.result.get("msg"))
 
 
+class Results(list[Result]):
+    """What all tasks of a run did on all hosts."""
+
+    @property
+    def failures(self) -> list[Result]:
+        return [result for result in self if result.outcome in ("failed", "unreachable")]
+
+
 @pytest.fixture(scope="session")
-def play() -> Callable[..., list[Result]]:
+def play() -> Callable[..., Results]:
     """Run a playbook on the scenario's hosts: `play("courier.mail.site", "--check")`."""
 
-    def play(playbook: str, *arguments: str) -> list[Result]:
-        return [Result(**result) for result in play_on_bed(*arguments, playbook).record]
+    def play(playbook: str, *arguments: str) -> Results:
+        return Results(Result(**result) for result in play_on_bed(*arguments, playbook).record)
 
     return play
 
 
 @pytest.fixture
-def task(play: Callable[..., list[Result]], tmp_path: Path) -> Callable[..., Result]:
+def task(play: Callable[..., Results], tmp_path: Path) -> Callable[..., Result]:
     """Run one task with a module of ours on a host: `task("mx1.example.com", "trace_info", id="1")`."""
 
     def task(host: str, module: str, **arguments: object) -> Result:

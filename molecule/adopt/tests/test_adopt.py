@@ -23,8 +23,7 @@ def adopted(play):
 
     def go(way):
         results = play("courier.mail.adopted", *WAYS[way])
-        failed = [result for result in results if result.outcome in ("failed", "unreachable")]
-        return failed, [result for result in results if result.outcome == "changed"]
+        return results.failures, [result for result in results if result.outcome == "changed"]
 
     return go
 

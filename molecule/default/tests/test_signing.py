@@ -221,7 +221,7 @@ class TestRotation:
                         published.add(site.name)
                 sent += 1
                 time.sleep(0.2)  # a stream, and no flood
-        assert not [result for result in running.result() if result.outcome == "failed"]
+        assert not running.result().failures
         for site in sites:
             send(site, sent)
         assert eventually(lambda: len(foreign.received(token)) == 2 * (sent + 1), within=60)

@@ -44,10 +44,6 @@ def upgrade(play):
     return lambda *arguments: play("courier.mail.upgrade", *ARGUMENTS, *arguments)
 
 
-def failures(results):
-    return [result for result in results if result.outcome in ("failed", "unreachable")]
-
-
 def listening(host):
     return all(host.is_open(port) for port in (25, 587, 465, 993))
 
@@ -85,7 +81,7 @@ class TestBefore:
     def megabytes(cls, upgrade):
         """What there is to download, as a dry run says."""
         results = upgrade(*WITHOUT_BACKUP, "--check")
-        assert failures(results) == []
+        assert results.failures == []
         (said,) = [result.message for result in results if result.task.endswith("Say what is going to happen")]
         return int(
             re.match(r"Debian 13 is (\d+) MB to download. apt removes .* \d+ messages are in the queue.", said)[1]
@@ -98,14 +94,14 @@ class TestBefore:
     def test_goes_back_when_packages_do_not_come(self, upgrade, megabytes, place):
         # There is room for them, and apt keeps its lists beside them, of which nobody has asked.
         place(megabytes + 15)
-        *_before, failed, last = failures(upgrade(*WITHOUT_BACKUP, "-e", "upgrade_reserve=0"))
+        *_before, failed, last = upgrade(*WITHOUT_BACKUP, "-e", "upgrade_reserve=0").failures
         assert "apt-get ended with 100" in failed.message
         assert last.message.endswith("Debian 12 is as it was, and its doors are open.")
 
     def test_refuses_what_would_end_badly(self, host, upgrade, place):
         host.check_output("apt-mark hold base-files")
         try:
-            (refused,) = failures(upgrade())
+            (refused,) = upgrade().failures
         finally:
             host.check_output("apt-mark unhold base-files")
         assert refused.message.startswith("Nothing was changed. packages are held: base-files; release them")
@@ -163,7 +159,7 @@ def waiting(host):
 
 class TestAfter:
     def test_the_run_went_well(self, upgraded):
-        assert failures(upgraded.results) == []
+        assert upgraded.results.failures == []
         (said,) = [one.message for one in upgraded.results if one.task.endswith("Say how it went")]
         assert "No unit has failed." in said
         print(said)
