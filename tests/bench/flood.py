@@ -1,4 +1,7 @@
-"""What people notice while strangers connect, idle, guess passwords and send spam: nothing but a longer wait."""
+"""What people notice while strangers connect, idle, guess passwords and send spam: nothing but a longer wait.
+
+Strangers have addresses that the demo never bans (mail_admin_networks), so they go on to the end.
+"""
 
 from __future__ import annotations
 
