@@ -34,9 +34,17 @@ def servers(page):
     return [(one.get("type"), *(one.findtext(tag) for tag in tags)) for one in found]
 
 
-@pytest.mark.parametrize("path", [CONFIG, WELL_KNOWN, f"{CONFIG}?emailaddress=alice%40example.com"])
-def test_thunderbird_is_told_of_the_doors(site, web, family, path):
-    page = web(f"autoconfig.{site.domain}", path, family=family)
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("autoconfig.{}", CONFIG),
+        ("autoconfig.{}", WELL_KNOWN),
+        ("autoconfig.{}", f"{CONFIG}?emailaddress=alice%40example.com"),
+        ("{}", WELL_KNOWN),
+    ],
+)
+def test_thunderbird_is_told_of_the_doors(site, web, family, name, path):
+    page = web(name.format(site.domain), path, family=family)
     assert page.status == 200
     assert page.headers.get_content_type() == "application/xml"
     rest = ("password-cleartext", "%EMAILADDRESS%")
@@ -69,7 +77,7 @@ def test_whoever_believes_it_can_read_and_send(site, stranger, web, letter, toke
     "path", ["/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml", "/AutoDiscover/AutoDiscover.xml"]
 )
 def test_outlook_is_told_of_the_doors(site, web, family, path):
-    for name in (f"autodiscover.{site.domain}", site.name):
+    for name in (site.domain, f"autodiscover.{site.domain}", site.name):
         address = f"alice@shop.{site.domain}"
         page = web(name, path, "POST", ASK.format(address).encode(), family=family)
         assert page.status == 200

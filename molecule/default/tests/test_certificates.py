@@ -186,7 +186,8 @@ def test_a_change_gets_another_certificate_and_keeps_it(sites, play, served_by):
             },
             # What mail programs and browsers ask must stay.
             "certificates_names": (
-                "{{ [mail_hostname, mail_webmail.host] + (mail_domains | courier.mail.autoconfig_names(true)) }}"
+                "{{ [mail_hostname, mail_webmail.host] "
+                "+ (mail_domains | courier.mail.autoconfig_names(true, mail_autoconfig_apexes)) }}"
             ),
         }
     )
