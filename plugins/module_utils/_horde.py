@@ -105,6 +105,33 @@ _REFUSED = """if ($e->authError() === Horde_Auth::REASON_BADLOGIN) {
                 );
             }"""
 
+# Ways to log in are tried one after the other.
+_IMAP_WAY = """            } catch (Horde_Imap_Client_Exception $e) {
+                $resp = false;
+"""
+_IMAP_LAST_WAY = """\
+                if (in_array($e->getCode(), [$e::DISCONNECT, $e::SERVER_READERROR, $e::SERVER_WRITEERROR])) {
+                    if (!isset($data)) {
+                        $login_err = $e;
+                    }
+                    $this->logout();
+                    break;
+                }
+"""
+_SMTP_WAY = """                $this->_auth($method);
+                return;
+            } catch (Horde_Smtp_Exception $e) {"""
+_SMTP_LAST_WAY = """
+                if (in_array($e->getCode(), [$e::DISCONNECT, $e::SERVER_READERROR, $e::SERVER_WRITEERROR])) {
+                    if (empty($refused)) {
+                        $this->logout();
+                        throw $e;
+                    }
+                    break;
+                }
+                $refused = !empty($refused) || $e->getSmtpCode();
+            """
+
 _NARROW_VIEW = f"""            $this->addMetaTag('viewport', 'width=device-width, initial-scale=1', false);
             $this->addStylesheet('{NARROW}', '/horde/narrow.css');
 """
@@ -193,17 +220,30 @@ COPIES: Sequence[Copy] = (
         "/usr/share/horde/imp/lib/Auth.php",
         [Change("self::_log(false, $imp_imap);", _REFUSED, 2)],
     ),
-    # A mail server that hangs up has refused nobody. Courier does so while it cannot look up accounts.
+    # A mail server that hangs up, or says nothing, has refused nobody, unless it did so before. Courier hangs up while
+    # it cannot look up accounts. Horde would go on to the next way to log in, where nobody listens any more.
     Copy(
         "Horde_Imap_Client_Socket",
         "/usr/share/php/Horde/Imap/Client/Socket.php",
+        [Change(_IMAP_WAY, _IMAP_WAY + _IMAP_LAST_WAY)],
+    ),
+    Copy("Horde_Smtp", "/usr/share/php/Horde/Smtp.php", [Change(f"{_SMTP_WAY}}}", f"{_SMTP_WAY}{_SMTP_LAST_WAY}}}")]),
+    # What is asked of a connection that is gone is a fatal error since PHP 8, and Horde goes on asking.
+    Copy(
+        "Horde_Imap_Client_Socket_Connection_Socket",
+        "/usr/share/php/Horde/Imap/Client/Socket/Connection/Socket.php",
         [
-            Change(
-                "            } catch (Horde_Imap_Client_Exception $e) {\n                $resp = false;\n",
-                "            } catch (Horde_Imap_Client_Exception $e) {\n                $resp = false;\n"
-                "                if ($e->getCode() === Horde_Imap_Client_Exception::DISCONNECT) {\n"
-                "                    $login_err = $e;\n                }\n",
-            )
+            Change("if (fwrite($this->_stream, $buffer", "if (!$this->connected || @fwrite($this->_stream, $buffer"),
+            Change("(rewind($data))", "($this->connected && rewind($data))"),
+            Change("if (feof($this->_stream))", "if (!$this->connected || feof($this->_stream))"),
+        ],
+    ),
+    Copy(
+        "Horde_Smtp_Connection",
+        "/usr/share/php/Horde/Smtp/Connection.php",
+        [
+            Change("if (fwrite($this->_stream, $data)", "if (!$this->connected || @fwrite($this->_stream, $data)"),
+            Change("if (feof($this->_stream))", "if (!$this->connected || feof($this->_stream))"),
         ],
     ),
     # The key to the password in the session.

@@ -97,11 +97,11 @@ class Webmail:
         self.playwright.stop()
         self.home.cleanup()
 
-    def log_in(self, account, page=None):
+    def log_in(self, account, page=None, server=""):
         page = page or self.page
         page.goto(self.url)
         if page.locator("#imp_server_key").count():
-            page.select_option("#imp_server_key", account.address.rpartition(".")[2])
+            page.select_option("#imp_server_key", server or account.address.rpartition(".")[2])
         page.fill("#horde_user", account.address)
         page.fill("#horde_pass", account.password)
         page.click("#login-button")
@@ -768,6 +768,13 @@ class TestTwoServersAndPostgreSQL:
         "horde_backends": [
             {"name": "com", "host": "mx1.example.com", "domain": "example.com"},
             {"name": "org", "title": "The Other Site", "host": "mx1.example.org", "domain": "example.org"},
+            {
+                "name": "rude",
+                "host": "mx1.example.com",
+                "domain": "example.com",
+                "smtp_host": "rude.faults.example.net",
+                "smtp_port": 10120,
+            },
         ],
     }
 
@@ -804,6 +811,27 @@ class TestTwoServersAndPostgreSQL:
             (message,) = foreign.received(mine)
             assert message["From"].addresses[0].addr_spec == other.accounts["alice"].address
             assert f" by {other.name} " in " ".join(message.get_all("Received")).replace("\n", " ")
+
+        both(visit)
+
+    def test_a_server_that_hangs_up_during_a_login_is_told_of_and_the_letter_stays(self, both, sites, token):
+        """It offers two ways to log in, and is gone before the second."""
+        (com,) = [site for site in sites if site.domain == "example.com"]
+
+        def visit(it):
+            page = it.enter()
+            it.log_in(com.accounts["alice"], page, "rude")
+            it.arrived(page)
+            window = it.compose(STRANGER, f"About {token}", "Please hold the line.\n", page)
+            with window.expect_response("**/sendMessage*") as answer:
+                window.click("#send_button")
+            # Of a PHP that died, the page says the second by itself.
+            said = re.compile("Server closed the connection unexpectedly|Error when communicating with the server")
+            assert said.search(answer.value.text())
+            expect(window.locator("body")).to_contain_text(said)
+            it.picture("hung-up", window)
+            expect(window.locator("#composeMessage")).to_have_value("Please hold the line.\n")
+            page.context.close()
 
         both(visit)
 
@@ -869,4 +897,5 @@ class TestTwoServersAndPostgreSQL:
 
 
 def test_php_finds_nothing_to_complain_of(both):
-    both(lambda it: it.site.check_output("! journalctl --no-pager -o cat -t HORDE -t courier-horde | grep PHP"))
+    said = "journalctl --no-pager -o cat -t HORDE -t courier-horde"
+    both(lambda it: it.site.check_output(f"! {said} | grep -e PHP -e 'Stack trace'"))

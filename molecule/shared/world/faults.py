@@ -38,6 +38,7 @@ class Fault(NamedTuple):
     highest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     implicit: bool = False  # TLS from the first byte
     replies: Mapping[str, str] = MappingProxyType({})  # by the step that they answer
+    hangs_up: str = ""  # at which step
 
 
 HANDSHAKES = (
@@ -53,6 +54,7 @@ FAULTS = (
     {10100 + at: fault for at, fault in enumerate(HANDSHAKES)}
     | {10200 + at: fault._replace(implicit=True) for at, fault in enumerate(HANDSHAKES)}
     | {10110: Fault(starttls=None), 10111: Fault(starttls="454 TLS not available due to temporary reason")}
+    | {10120: Fault(hangs_up="AUTH")}
     | {10400 + at: Fault(starttls=None, replies={step: "451 Come again"}) for at, step in enumerate(STEPS)}
     | {10500 + at: Fault(starttls=None, replies={step: "554 Go away"}) for at, step in enumerate(STEPS)}
 )
@@ -99,6 +101,8 @@ class Session:
             return
         async for line in self.lines():
             verb = line.split(" ")[0].upper()
+            if verb == self.fault.hangs_up:
+                return
             if verb == "EHLO":
                 await self.hello()
             elif verb == "STARTTLS":
