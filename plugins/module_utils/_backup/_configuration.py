@@ -129,6 +129,10 @@ def check_environment(environment: Mapping[str, Any], repository: str) -> None:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             if name not in environment:
                 raise SettingsError(f"backup_environment has no {name}, which a target that begins with s3: needs")
+    if len({"RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD"} & set(environment)) == 1:
+        raise SettingsError(
+            "backup_environment has only one of RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD; write both, or none"
+        )
 
 
 def load(text: str) -> Settings:

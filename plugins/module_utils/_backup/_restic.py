@@ -15,6 +15,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from ._configuration import CACHE, DIRECTORY, Settings, without_password
 
@@ -27,7 +28,7 @@ _ABSENT = re.compile(
     r"unable to open config file|Is there a repository at the following location|repository does not exist"
 )
 # What stderr says, and what that means. The first that matches is told; what a broken connection makes of a repository
-# looks like damage.
+# looks like damage. A server that does not know us, or does not answer, has no repository in restic's words, too.
 _MEANINGS = (
     (
         r"wrong password or no key found",
@@ -39,12 +40,14 @@ _MEANINGS = (
         "{target} is locked by another run: {said}. If that is no more, run: courier-mail-backup restic unlock",
     ),
     (
-        r"permission denied|access denied|403 Forbidden|read-only file system|InvalidAccessKeyId|SignatureDoesNotMatch",
+        r"permission denied|access denied|401 Unauthorized|403 Forbidden|read-only file system|InvalidAccessKeyId|"
+        r"Access Key Id you provided|SignatureDoesNotMatch|request signature we calculated",
         "{target} does not let us write: {said}",
     ),
     (
         r"connection refused|no such host|i/o timeout|network is unreachable|no route to host|deadline exceeded|"
-        r"Host key verification failed|unable to start the sftp session|Could not resolve|Connection closed|dial tcp",
+        r"Host key verification failed|unable to start the sftp session|Could not resolve|Connection closed|dial tcp|"
+        r"x509: |unexpected HTTP response \(5",
         "{target} cannot be reached: {said}",
     ),
     (
@@ -90,7 +93,7 @@ class Restic:
             "HOME": "/root",
             "LC_ALL": "C.UTF-8",
             **environment,
-            "RESTIC_REPOSITORY": settings.repository,
+            "RESTIC_REPOSITORY": _with_login(settings.repository, environment),
             "RESTIC_PASSWORD_FILE": f"{directory}/password",
             "RESTIC_CACHE_DIR": cache,
         }
@@ -156,14 +159,17 @@ class Restic:
 
     def _refusal(self, code: int, said: str) -> ResticError:
         text = without_password(" ".join(said.split()))
-        if code == 10 or _ABSENT.search(said):
-            return NoRepositoryError(f"there is no repository at {self.target}")
+        absent = NoRepositoryError(f"there is no repository at {self.target}")
+        if code == 10:
+            return absent
         if code == 12:
             text += " wrong password or no key found"
         last = without_password(_said(said))
         for pattern, meaning in _MEANINGS:
             if re.search(pattern, text, re.IGNORECASE):
                 return ResticError(meaning.format(target=self.target, said=last))
+        if _ABSENT.search(said):
+            return absent
         return ResticError(f"restic ended with {code}: {last or 'it said nothing'}")
 
 
@@ -173,6 +179,15 @@ def _said(text: str) -> str:
     fatal = [line for line in lines if line.startswith(("Fatal:", "error", "Error"))]
     chosen = (fatal or lines or [""])[0 if fatal else -1]
     return chosen.removeprefix("Fatal:").strip()[:300]
+
+
+def _with_login(repository: str, environment: Mapping[str, str]) -> str:
+    """The address with name and password for a REST server, since the restic of Debian 12 knows them nowhere else."""
+    user, password = (environment.get(f"RESTIC_REST_{name}", "") for name in ("USERNAME", "PASSWORD"))
+    found = re.fullmatch(r"(rest:https?://)([^/@]+/.*)", repository)
+    if not (user and password and found):
+        return repository
+    return f"{found[1]}{quote(user, safe='')}:{quote(password, safe='')}@{found[2]}"
 
 
 def _ssh(settings: Settings, directory: str) -> list[str]:

@@ -50,6 +50,7 @@ ENVIRONMENTS = {
     "a variable of the shell": ({"PATH": "/tmp"}, "/b", "PATH is no variable of a target"),
     "a number": ({"AWS_ACCESS_KEY_ID": 3}, "/b", "no text"),
     "none for S3": ({"AWS_ACCESS_KEY_ID": "x"}, "s3:h/b", "has no AWS_SECRET_ACCESS_KEY"),
+    "half a login for REST": ({"RESTIC_REST_USERNAME": "x"}, "rest:https://h/b/", "write both"),
 }
 
 

@@ -45,6 +45,30 @@ SAID = {
         "subprocess ssh: u@h: Permission denied (publickey).\nFatal: unable to open repository: unexpected EOF",
         "does not let us write",
     ),
+    "a REST server that does not know us": (
+        1,
+        "Fatal: unable to open config file: unexpected HTTP response (401): 401 Unauthorized\n"
+        "Is there a repository at the following location?",
+        "does not let us write: .*401",
+    ),
+    "a REST server that is gone": (
+        1,
+        'Fatal: unable to open config file: client.Head: Head "http://u:***@b.example.com/mx1/config": '
+        "dial tcp 192.0.2.1:443: connect: connection refused\nIs there a repository at the following location?",
+        "cannot be reached",
+    ),
+    "a certificate of nobody": (
+        1,
+        "Fatal: unable to open config file: x509: certificate signed by unknown authority\n"
+        "Is there a repository at the following location?",
+        "cannot be reached",
+    ),
+    "a wrong key of S3": (
+        1,
+        "Fatal: unable to open config file: Stat: The request signature we calculated does not match the signature "
+        "you provided. Check your key and signing method.",
+        "does not let us write",
+    ),
     "something else": (1, "Fatal: the moon is full", "restic ended with 1: the moon is full"),
 }
 
@@ -73,6 +97,21 @@ def test_secrets_are_no_arguments():
     restic = Restic(Settings(repository="rest:https://u:secret@b.example.com/"), {"AWS_SECRET_ACCESS_KEY": "hidden"})
     assert not [word for word in restic.command("snapshots") if "secret" in word or "hidden" in word]
     assert restic.environment["AWS_SECRET_ACCESS_KEY"] == "hidden"
+
+
+@pytest.mark.parametrize(
+    ("repository", "address"),
+    [
+        ("rest:https://b.example.com:8000/mx1/", "rest:https://mx1:p%40ss%2F%20word@b.example.com:8000/mx1/"),
+        ("rest:https://u:p@b.example.com/mx1/", "rest:https://u:p@b.example.com/mx1/"),
+        ("s3:https://s3.example.com/bucket", "s3:https://s3.example.com/bucket"),
+    ],
+)
+def test_a_rest_server_hears_who_we_are_by_the_address(repository, address):
+    login = {"RESTIC_REST_USERNAME": "mx1", "RESTIC_REST_PASSWORD": "p@ss/ word"}
+    restic = Restic(Settings(repository=repository), login)
+    assert restic.environment["RESTIC_REPOSITORY"] == address
+    assert "p@ss" not in restic.target
 
 
 SSH = {
