@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+REST = ("-e", "backup_repository=rest:https://dns.example.net:8000/")
 MESSAGES = "cd /srv/vmail && find . -path '*/cur/*' -o -path '*/new/*' | sort"
 
 
@@ -108,22 +109,73 @@ def test_a_host_whose_mail_may_be_put_aside_is_restored(site, play):
 
 
 def test_an_empty_host_becomes_what_it_was(site, play, letter, token, eventually):
-    """Last: nothing is left of the host but its name."""
+    """Nothing is left of the host but its name. It comes back on another release, from the same files over REST."""
     site.check_output("systemctl start courier-mail-backup")
     # What the test before put aside is in no backup.
     before = flags(site.check_output(f"{MESSAGES} | grep -v courier-mail-before"))
     keys = "cd / && sha256sum $(find /etc/courier/dkim -name '*.private') /etc/courier/srs-secrets | sort"
     digests = site.check_output(keys)
-    anew = json.dumps({"bed_anew": [site.name]})
+    anew = json.dumps({"bed_anew": [site.name], "bed_image": "bookworm"})
     for playbook in ("molecule/shared/create.yml", "molecule/shared/prepare.yml"):
         results = play(playbook, "-e", anew)
         assert not results.failures
     empty = type(site)(site.name, site.facts)
     assert empty.run("dpkg -s courier-mta").failed
-    results = play("courier.mail.restore", "--limit", site.name)
+    assert empty.check_output("cat /etc/debian_version").startswith("12.")
+    results = play("courier.mail.restore", "--limit", site.name, *REST)
     assert not results.failures
     assert before.items() <= flags(empty.check_output(MESSAGES)).items()
     assert empty.check_output(keys) == digests
     assert eventually(lambda: empty.run("mailq -batch | grep -c @dead.test").succeeded)
     empty.sendmail(letter, "someone@example.net", site.accounts["alice"].address)
     assert eventually(lambda: empty.inbox(site.accounts["alice"], token))
+
+
+class TestOnDebian12:
+    """The host of the test before, with the restic of Debian 12 and a server of REST."""
+
+    @pytest.fixture
+    def failing(self, site):
+        def fails():
+            assert site.run("systemctl start courier-mail-backup").failed
+            state = json.loads(site.check_output("cat /var/lib/courier-mail-backup/state.json"))
+            assert state["failed"] > state["finished"]
+            return state["error"]
+
+        return fails
+
+    def test_a_server_that_does_not_know_us_is_told(self, site, failing):
+        site.check_output("cd /etc/courier-mail-backup && sed -i.well s/knots/miles/ environment.json")
+        try:
+            assert "does not let us write" in failing()
+        finally:
+            site.check_output("cd /etc/courier-mail-backup && mv environment.json.well environment.json")
+
+    def test_a_server_that_is_gone_is_told(self, host_named, failing):
+        server = host_named("dns.example.net")
+        server.check_output("systemctl stop backup-rest")
+        try:
+            assert "cannot be reached" in failing()
+        finally:
+            server.check_output("systemctl start backup-rest")
+
+    def test_what_it_keeps_comes_back(self, site, play, letter, token, eventually):
+        alice = site.accounts["alice"]
+        site.sendmail(letter, "someone@example.net", alice.address)
+        assert eventually(lambda: site.inbox(alice, token))
+        with site.imap(site) as imap:
+            imap.login(*alice)
+            imap.select()
+            imap.store("1:*", "+FLAGS", r"\Answered")
+        before = flags(site.check_output(MESSAGES))
+        site.check_output("systemctl start courier-mail-backup")
+        site.empty("alice")
+        assert site.inbox(alice, token) == []
+        # The test before has seen the other roles start what they own.
+        some = ("--tags", "backup", "-e", f"backup_restore_over={site.name}")
+        results = play("courier.mail.restore", "--limit", site.name, *some, *REST)
+        site.check_output("systemctl start courier courier-mta courier-imap-ssl")
+        assert not results.failures
+        assert before.items() <= flags(site.check_output(MESSAGES)).items()
+        assert any("R" in seen for seen in before.values())
+        assert site.inbox(alice, token)
