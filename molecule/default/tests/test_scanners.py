@@ -158,6 +158,46 @@ class TestSpamd:
         assert probability() == []
 
 
+class TestSpamdAsksLists:
+    """With the setting of `spamassassin_dns: auto`, a name to try, and nothing asked outside of the bed."""
+
+    ASK = """
+dns_available test: dns.example.net
+skip_rbl_checks 0
+dns_query_restriction deny com net org
+dns_query_restriction allow example.net
+header BED_LISTED eval:check_rbl_from_host('bed', 'spamlist.example.net.')
+"""
+    SILENT = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 5399)); [*iter(s.recv, 0)]"
+    NAME = "friends-of-mail.com.spamlist.example.net"
+
+    def test_who_is_listed_counts_and_a_silent_resolver_is_not_waited_for(
+        self, site, ordinary, check, nsupdate, eventually
+    ):
+        def say(settings):
+            site.check_output("echo %s >/etc/spamassassin/zzz_bed.cf; systemctl restart spamd", settings)
+
+        def rules():
+            try:
+                return check(ordinary)
+            except OSError:  # it does not listen yet
+                return ""
+
+        nsupdate("example.net", f"update add {self.NAME} 1 A 127.0.0.2")
+        site.check_output("systemd-run -q --unit=bed-silent python3 -c %s", self.SILENT)
+        try:
+            say(self.ASK)
+            assert eventually(lambda: "BED_LISTED" in rules())
+            say(f"{self.ASK}\ndns_server 127.0.0.1:5399")
+            said = eventually(rules)
+            assert "\r\nSpam: False ; " in said
+            assert "BED_LISTED" not in said
+        finally:
+            nsupdate("example.net", f"update delete {self.NAME}")
+            site.run("rm /etc/spamassassin/zzz_bed.cf; systemctl stop bed-silent; systemctl restart spamd")
+            assert eventually(rules)
+
+
 class TestClamdAskedBySpamd:
     def test_a_virus_counts(self, ordinary, check):
         ordinary.add_attachment(EICAR, "application", "octet-stream", filename="harmless.bin")
