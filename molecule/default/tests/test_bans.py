@@ -9,6 +9,7 @@ Attacks come from addresses that a host of the bed has for one test only, becaus
 from __future__ import annotations
 
 import base64
+import functools
 import ipaddress
 import itertools
 import random
@@ -27,6 +28,10 @@ PORTS = [25, 110, 143, 465, 587, 993, 995]
 FREE = itertools.chain(range(70, 96), range(104, 126))
 # Of the networks that documentation uses, but none that the run's own proof bans addresses of.
 VICTIM = {"ipv4": "203.0.113.209", "ipv6": "2001:db8:113::209"}
+SSH = (
+    "SSH_ASKPASS=/bin/echo SSH_ASKPASS_REQUIRE=force timeout 60 ssh -n -b %s -l %s -o PreferredAuthentications=%s"
+    " -o NumberOfPasswordPrompts=1 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null %s true"
+)
 
 
 class Attacker(NamedTuple):
@@ -103,6 +108,19 @@ class Attacker(NamedTuple):
 
         with ThreadPoolExecutor(len(dialogs)) as pool:
             list(pool.map(guess, dialogs))
+
+    def ssh(self, name, way):
+        """Log in by SSH or try to, with a password that is wrong."""
+        return self.host.run(SSH, self.address, name, way, self.site.addresses[self.family])
+
+    def guess_ssh(self, name):
+        """Fail five times: sshd says in each connection that nobody has the name, and twice that the password is wrong.
+
+        Debian 13's own sshd makes whoever failed in three connections wait, so they come at once.
+        """
+        ways = ("none", "password", "password")
+        with ThreadPoolExecutor(len(ways)) as pool:
+            assert not [done for done in pool.map(lambda way: self.ssh(name, way), ways) if done.rc == 0]
 
 
 @pytest.fixture
@@ -326,6 +344,55 @@ def test_nobody_is_banned_while_no_password_can_be_right(site, attacker, eventua
     assert not one.is_kept_out(993)
     one.guess_imap([f"nobody{number}@{site.domain}" for number in range(5)])
     assert eventually(lambda: one.is_kept_out(993))
+
+
+def test_who_guesses_by_ssh_is_kept_out_of_that_alone(site, stranger, attacker, eventually):
+    attackers = [attacker(family) for family in VICTIM]
+
+    def attack(one):
+        # Nor does a name ban somebody else.
+        one.guess_ssh(f"x from {VICTIM[one.family]} port 1 ssh2")
+        assert eventually(lambda: one.is_kept_out(22))
+        assert one.is_kept_out_of(PORTS) == [False] * len(PORTS)
+        one._replace(address=stranger.addresses[one.family]).connect(22).close()
+        assert VICTIM[one.family] not in site.check_output("cat /var/log/fail2ban.log")
+        assert site.check_output("fail2ban-client unban %s", one.address) == "1"
+        assert eventually(lambda: not one.is_kept_out(22))
+
+    with ThreadPoolExecutor(len(attackers)) as pool:
+        list(pool.map(attack, attackers))
+
+
+@pytest.fixture
+def key(site, stranger):
+    """Lets root in by SSH."""
+    key = stranger.check_output(
+        "ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519; cat /root/.ssh/id_ed25519.pub"
+    )
+    site.check_output("install -d -m 700 /root/.ssh && echo %s >/root/.ssh/authorized_keys", key)
+    yield
+    stranger.check_output("rm /root/.ssh/id_ed25519*")
+    site.check_output("rm /root/.ssh/authorized_keys")
+
+
+@pytest.mark.usefixtures("key")
+def test_sshd_bans_neither_who_logs_in_nor_friends_nor_whom_a_user_writes_of(site, stranger, attacker, eventually):
+    one = attacker("ipv6")
+    friend = Attacker(site, stranger, "ipv4", stranger.addresses["ipv4"])
+    ignored = f"[sshd] Ignore {friend.address} by ip"
+    log = functools.partial(site.check_output, "cat /var/log/fail2ban.log")
+    before = log().count(ignored)
+    friend.guess_ssh("nobody-here")
+    assert eventually(lambda: log().count(ignored) == before + 5)
+    friend.connect(22).close()
+    said = f"Invalid user x from {VICTIM['ipv4']} port 1"
+    site.check_output("cp /usr/bin/logger /tmp/sshd && runuser -u nobody -- /tmp/sshd -t sshd %s; rm /tmp/sshd", said)
+    with ThreadPoolExecutor(6) as pool:
+        assert [done.rc for done in pool.map(lambda _each: one.ssh("root", "publickey"), range(6))] == [0] * 6
+    assert one.ssh("nobody-here", "none").rc
+    assert eventually(lambda: f"[sshd] Found {one.address}" in log())
+    assert log().count(f"[sshd] Found {one.address} - ") == 1
+    assert VICTIM["ipv4"] not in log()
 
 
 def test_hopeless_names_have_less_patience(site, attacker, eventually):

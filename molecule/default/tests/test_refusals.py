@@ -582,8 +582,8 @@ REFUSED = {
         "maxtries of jail courier-strangers: fail2ban has no such setting; write one of",
     ),
     "a jail of a daemon that is not there": (
-        {"fail2ban_jails": {"sshd": {"enabled": True}}},
-        "The jail sshd is for a daemon that this host does not run; take it out of fail2ban_jails, or install",
+        {"fail2ban_jails": {"vsftpd": {"enabled": True}}},
+        "The jail vsftpd is for a daemon that this host does not run; take it out of fail2ban_jails, or install",
     ),
     "a jail of another mail server's daemon": (
         {"fail2ban_jails": {"postfix-sasl": {"enabled": True}}},
