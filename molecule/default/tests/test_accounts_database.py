@@ -94,11 +94,17 @@ def arrived(site, tokens, world):
     return [found.count(token) for token in tokens]
 
 
+def known(site):
+    """All that Courier knows of some people of a site."""
+    return [site.check_output("authtest %s", site.accounts[who].address) for who in ("alice", "dave", "erin", "heidi")]
+
+
 class Stay:
     """The time that both sites spend with the database, and what was sent to them on the way."""
 
     def __init__(self, run, world, sites):
         self.run, self.world, self.sites = run, world, sites
+        self.known = {site.name: known(site) for site in sites}
         self.sent = self.go("yves")
 
     def go(self, *people, database=True):
@@ -140,6 +146,21 @@ def test_people_come_in_as_before(stay, site, stranger, eventually):
         assert logs_in(site, stranger, site.accounts[who]) == 235
     assert stay.sent
     assert eventually(lambda: arrived(site, stay.sent, stay.world) == [1] * len(stay.sent), 60)
+
+
+def test_courier_knows_as_much_of_them(stay, site):
+    """Homes, quotas and passwords."""
+    assert all("Quota: " in said and "Encrypted Password: $" in said for said in stay.known[site.name])
+    assert known(site) == stay.known[site.name]
+
+
+def test_the_server_is_asked_within_tls(stay, site, server):
+    asked = "SELECT host(client_addr), version FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+    said = server.check_output(
+        "runuser -u postgres -- psql -At mail -c %s", f"{asked} WHERE application_name = 'authdaemond'"
+    )
+    links = [line.split("|") for line in said.splitlines()]
+    assert {version for address, version in links if address in site.addresses.values()} == {"TLSv1.3"}
 
 
 def test_nothing_is_left_where_nobody_looks(stay, site):
