@@ -22,7 +22,8 @@ options:
       - V(packages) shuts the doors, keeps them shut over a reboot, changes the sources, and upgrades the packages,
         first those that need no new ones. Of Courier's own configuration files it takes the packages' new texts;
         everywhere else the host's files stay.
-      - V(open) lets the units of O(doors) start again, and starts none.
+      - V(open) lets the units of O(doors) be started and enabled again, and starts none. Until they are enabled, a boot
+        starts none either.
       - V(finish) starts what else was stopped, says how long the doors were shut, and removes what is needed no more.
     type: str
     choices: [look, fetch, leave, packages, open, finish]
@@ -325,6 +326,9 @@ class Upgrade:
 
     def open(self) -> dict[str, Any]:
         opened = self._open()
+        if masked := self.state.get("masked"):
+            # A boot before the roles have come to them starts none; the roles enable what is wanted.
+            self._ask("systemctl", "disable", "--", *masked)
         return {"changed": opened, "shut": self._seconds()}
 
     def finish(self) -> dict[str, Any]:

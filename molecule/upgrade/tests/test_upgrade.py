@@ -21,6 +21,7 @@ import pytest
 HOST = "mx1.example.org"
 SENDER = Path(__file__).parents[1] / "sender.py"
 QUEUED = 20
+PORTS = (25, 587, 465, 993)
 # Where the packages of Debian 13 are kept meanwhile.
 PLACE = "/var/lib/courier-mail-upgrade"
 # What the bed does not need: a kernel, and a backup.
@@ -45,7 +46,7 @@ def upgrade(play):
 
 
 def listening(host):
-    return all(host.is_open(port) for port in (25, 587, 465, 993))
+    return all(host.is_open(port) for port in PORTS)
 
 
 class TestBefore:
@@ -111,6 +112,8 @@ class TestBefore:
 
 class Upgraded(NamedTuple):
     results: list[Any]
+    cut_off: list[Any]  # of the run before, when the packages were new
+    opened: list[int]  # ports, by a boot between the two
     token: str
     attempts: list[dict[str, Any]]  # of the sender
 
@@ -137,10 +140,17 @@ def upgraded(host, world, upgrade):
     log = "/var/log/sender"
     world.check_output(f"systemd-run --unit=sender -p StandardOutput=file:{log} python3 /root/sender.py {arguments}")
     ask(lambda: int(world.run(f"grep -c taken {log}").stdout or 0) >= 3)
+    # Nobody knows this listener: the roles refuse it when the packages are new and the doors may open.
+    cut_off = upgrade(*WITHOUT_BACKUP, "-e", '{"courier_mta_listeners": ["window"]}')
+    host.container.restart()
+    host.run("systemctl is-system-running --wait")
+    opened = [port for port in PORTS if host.is_open(port)]
     results = upgrade(*WITHOUT_BACKUP)
     world.check_output("touch /run/enough")
     ask(lambda: world.run("systemctl is-active sender").stdout.strip() == "inactive", within=120)
-    return Upgraded(results, token, [json.loads(line) for line in world.check_output(f"cat {log}").splitlines()])
+    return Upgraded(
+        results, cut_off, opened, token, [json.loads(line) for line in world.check_output(f"cat {log}").splitlines()]
+    )
 
 
 def ask(question, within=60):
@@ -158,6 +168,13 @@ def waiting(host):
 
 
 class TestAfter:
+    def test_a_boot_before_the_roles_opens_no_door(self, upgraded):
+        (refused,) = failures(upgraded.cut_off)
+        assert "window" in refused.message
+        done = {one.task.rpartition(" : ")[2] for one in upgraded.cut_off if one.outcome == "changed"}
+        assert "Let the doors open when the roles come to them" in done
+        assert upgraded.opened == []
+
     def test_the_run_went_well(self, upgraded):
         assert upgraded.results.failures == []
         (said,) = [one.message for one in upgraded.results if one.task.endswith("Say how it went")]
