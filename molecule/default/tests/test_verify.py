@@ -14,8 +14,9 @@ import pytest
 from tests.playbook import play_on_bed
 
 STRANGER = "nobody-here@example.net"
-HUB = "mx1.example.com"
-SATELLITE = "sat1.example.com"
+# One of each release.
+HUBS = ["mx1.example.com", "mx1.example.org"]
+SATELLITES = ["sat1.example.com", "sat1.example.org"]
 
 
 class Verification(NamedTuple):
@@ -26,6 +27,24 @@ class Verification(NamedTuple):
 
     def failed(self) -> set[tuple[str, str]]:
         return {(row["host"], row["direction"]) for row in self.rows if row["result"] == "failed"}
+
+    def of(self, host: str, result: str = "failed") -> dict[str, dict[str, Any]]:
+        """A host's rows with a result, by direction."""
+        return {row["direction"]: row for row in self.rows if (row["host"], row["result"]) == (host, result)}
+
+
+def only(*hosts: str) -> tuple[str, str]:
+    return "--limit", ",".join(hosts)
+
+
+@pytest.fixture(params=HUBS)
+def hub(request) -> str:
+    return request.param
+
+
+@pytest.fixture(params=zip(HUBS, SATELLITES, strict=True), ids=HUBS)
+def pair(request) -> tuple[str, str]:
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +176,7 @@ class TestTwoRunsAtOnce:
     @pytest.fixture(scope="class")
     @classmethod
     def both(cls, verify):
-        hosts = ("--limit", f"{HUB},{SATELLITE}")
+        hosts = only(HUBS[0], SATELLITES[0])
         with ThreadPoolExecutor(2) as threads:
             return [one.result() for one in [threads.submit(verify, *hosts) for _each in range(2)]]
 
@@ -190,19 +209,9 @@ def test_a_dry_run_sends_nothing(verify):
     assert "skipped" in dry.outcomes["Fail if a row failed"]
 
 
-def test_a_recipient_who_is_refused_fails_alone(verify):
-    run = verify("--limit", HUB, mail_verify_recipients=["mailbox@example.net", STRANGER])
-    (row,) = [row for row in run.rows if row["result"] == "failed"]
-    assert (row["host"], row["to"]) == (HUB, STRANGER)
-    assert "User unknown" in row["what"]
-    assert run.outcomes["Fail if a row failed"] == {"failed"}
-    assert STRANGER in run.said.rpartition("rows failed")[2]
-    assert run.code != 0
-
-
 def test_a_certificate_that_expires_soon_fails(verify):
-    run = verify("--limit", SATELLITE, verify_days=9999)
-    assert run.failed() == {(SATELLITE, "door"), (SATELLITE, "certificate")}
+    run = verify(*only(*SATELLITES), verify_days=9999)
+    assert run.failed() == {(name, what) for name in SATELLITES for what in ("door", "certificate")}
     assert run.code != 0
     # Records are those of all hosts, or of none.
     (row,) = [row for row in run.rows if row["direction"] == "dns"]
@@ -210,71 +219,99 @@ def test_a_certificate_that_expires_soon_fails(verify):
     assert "leave out --limit" in row["what"]
 
 
-class TestAHubThatNobodyLooksAfter:
-    """Everything that sends and receives is well, and one day nothing will be."""
+class TestHubsThatNobodyLooksAfter:
+    """Everything that sends and receives is well, and one day nothing will be. Of two recipients one is gone."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def neglected(cls, verify, host_named):
-        hub = host_named(HUB)
+        hubs = [host_named(name) for name in HUBS]
         state = "/var/lib/courier-mail-backup/state.json"
-        before = hub.run(f"cat {state}")
-        hub.check_output(f"mkdir -p {state.rpartition('/')[0]}")
-        hub.check_output(f'echo \'{{"finished": 1000000, "proved": null}}\' > {state}')
-        # One that fails at once, and is nothing to the rest.
-        hub.run("systemd-run --unit=courier-mail-neglected false")
+        before = [hub.run(f"cat {state}") for hub in hubs]
         try:
-            return verify("--limit", HUB)
+            for hub in hubs:
+                hub.check_output(f"mkdir -p {state.rpartition('/')[0]}")
+                hub.check_output(f'echo \'{{"finished": 1000000, "proved": null}}\' > {state}')
+                # One that fails at once, and is nothing to the rest.
+                hub.run("systemd-run --unit=courier-mail-neglected false")
+            return verify(*only(*HUBS), mail_verify_recipients=["mailbox@example.net", STRANGER])
         finally:
-            hub.run("systemctl reset-failed courier-mail-neglected.service")
-            hub.check_output(f"rm {state}")
-            if before.rc == 0:
-                hub.check_output(f"echo %s > {state}", before.stdout)
+            for hub, was in zip(hubs, before, strict=True):
+                hub.run("systemctl reset-failed courier-mail-neglected.service")
+                hub.check_output(f"rm -f {state}")
+                if was.rc == 0:
+                    hub.check_output(f"echo %s > {state}", was.stdout)
 
-    def test_fails_with_what_is_wrong(self, neglected):
-        assert {(HUB, "backup"), (HUB, "units")} <= neglected.failed()
+    def test_fails_with_what_is_wrong(self, neglected, hub):
+        assert {"backup", "units"} <= neglected.of(hub).keys()
         assert neglected.code != 0
 
-    def test_says_what(self, neglected):
-        rows = {row["direction"]: row["what"] for row in neglected.rows}
-        assert "days ago" in rows["backup"]
-        assert rows["units"] == "courier-mail-neglected.service has failed"
+    def test_says_what(self, neglected, hub):
+        rows = neglected.of(hub)
+        assert "days ago" in rows["backup"]["what"]
+        assert rows["units"]["what"] == "courier-mail-neglected.service has failed"
 
-    def test_a_scanner_that_is_down_is_seen_through_its_filter(self, verify, host_named):
-        hub = host_named(HUB)
-        hub.check_output("systemctl stop courier-pythonfilter.service courier-pythonfilter.socket")
+    def test_a_recipient_who_is_refused_fails_alone(self, neglected, hub):
+        ways = ("in: ", "out: ", "read: ")
+        (row,) = [
+            row
+            for row in neglected.rows
+            if (row["host"], row["result"]) == (hub, "failed") and row["direction"].startswith(ways)
+        ]
+        assert row["to"] == STRANGER
+        assert "User unknown" in row["what"]
+        assert neglected.outcomes["Fail if a row failed"] == {"failed"}
+        assert STRANGER in neglected.said.rpartition("rows failed")[2]
+
+
+class TestAScannerThatIsDown:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def unscanned(cls, verify, host_named):
+        hubs = [host_named(name) for name in HUBS]
         try:
-            run = verify("--limit", HUB, verify_timeout=5)
+            for hub in hubs:
+                hub.check_output("systemctl stop courier-pythonfilter.service courier-pythonfilter.socket")
+            return verify(*only(*HUBS), verify_timeout=5)
         finally:
-            hub.check_output("systemctl start courier-pythonfilter.socket courier-pythonfilter.service")
-            hub.check_output("systemctl start courierfilter courier-mta courier-msa courier-mta-ssl")
-        assert {"units", "filter"} & {direction for _host, direction in run.failed()}
+            for hub in hubs:
+                hub.check_output("systemctl start courier-pythonfilter.socket courier-pythonfilter.service")
+                hub.check_output("systemctl start courierfilter courier-mta courier-msa courier-mta-ssl")
+
+    def test_is_seen_through_its_filter(self, unscanned, hub):
+        assert {"units", "filter"} & unscanned.of(hub).keys()
+        assert unscanned.code != 0
 
 
-class TestAHubThatDoesNotDeliver:
+class TestHubsThatDoNotDeliver:
     @pytest.fixture(scope="class")
     @classmethod
     def stuck(cls, verify, host_named):
-        hub = host_named(HUB)
-        hub.check_output("systemctl stop courier")
+        hubs = [host_named(name) for name in HUBS]
         try:
-            return verify("--limit", f"{HUB},{SATELLITE}", verify_timeout=5)
+            for hub in hubs:
+                hub.check_output("systemctl stop courier")
+            return verify(*only(*HUBS, *SATELLITES), verify_timeout=5)
         finally:
-            hub.check_output("systemctl start courier courierfilter courier-mta courier-msa courier-mta-ssl")
+            for hub in hubs:
+                hub.check_output("systemctl start courier courierfilter courier-mta courier-msa courier-mta-ssl")
 
-    def test_fails_with_all_that_needs_it(self, stuck):
-        assert {(HUB, "in: local"), (HUB, "in: foreign"), (SATELLITE, "in: satellite")} <= stuck.failed()
+    def test_fail_with_all_that_needs_them(self, stuck, pair):
+        hub, satellite = pair
+        assert {(hub, "in: local"), (hub, "in: foreign"), (satellite, "in: satellite")} <= stuck.failed()
         assert stuck.code != 0
 
-    def test_and_with_nothing_else(self, stuck):
+    def test_and_with_nothing_else(self, stuck, pair):
+        hub, satellite = pair
         # But for lists in DNS, which others serve.
-        well = [row for row in stuck.rows if row["result"] == "ok" and row["direction"] != "list"]
+        well = [
+            row for row in stuck.rows if row["result"] == "ok" and row["direction"] != "list" and row["host"] in pair
+        ]
         still = {"certificate", "filter", "watch", "read: webmail", "units", "in: fetched", "registration"}
         assert {(row["host"], row["to"]) for row in well if row["direction"] not in still} == {
-            (HUB, "imap 127.0.0.1:993"),
-            (SATELLITE, "smtp 127.0.0.1:25 STARTTLS"),
+            (hub, "imap 127.0.0.1:993"),
+            (satellite, "smtp 127.0.0.1:25 STARTTLS"),
         }
 
-    def test_says_where_letters_wait(self, stuck):
-        (row,) = [row for row in stuck.rows if row["direction"] == "in: satellite"]
-        assert f" on {SATELLITE}" in row["what"]
+    def test_say_where_letters_wait(self, stuck, pair):
+        assert f" on {pair[1]}" in stuck.of(pair[1])["in: satellite"]["what"]
