@@ -169,7 +169,7 @@ def waiting(host):
 
 class TestAfter:
     def test_a_boot_before_the_roles_opens_no_door(self, upgraded):
-        (refused,) = failures(upgraded.cut_off)
+        (refused,) = upgraded.cut_off.failures
         assert "window" in refused.message
         done = {one.task.rpartition(" : ")[2] for one in upgraded.cut_off if one.outcome == "changed"}
         assert "Let the doors open when the roles come to them" in done
