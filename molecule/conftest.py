@@ -354,14 +354,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Show what the mail server said when a test failed."""
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Show what the mail server said when a test failed, but for what is asked again and again meanwhile."""
     report = (yield).get_result()
     site = getattr(item, "funcargs", {}).get("site")
     if report.failed and site:
-        report.sections.append(
-            (f"journal of {site.name}", site.run("journalctl --no-pager -n 80 -u 'courier*'").stdout)
-        )
+        log = f"journalctl --no-pager --since=@{int(call.start)} -u 'courier*' | grep -v ' imapd' | tail -n 80"
+        report.sections.append((f"journal of {site.name}", site.run(log).stdout))
 
 
 @pytest.fixture
