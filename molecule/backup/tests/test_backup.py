@@ -16,10 +16,6 @@ REPOSITORY = "/srv/backups/mx1"
 LISTED = "courier-mail-backup restic dump --tag courier-mail latest /var/lib/courier-mail-backup/stage/messages.tsv"
 
 
-def state(site):
-    return json.loads(site.check_output("cat /var/lib/courier-mail-backup/state.json"))
-
-
 def letter(site, who="alice"):
     message = EmailMessage()
     message["Subject"] = uuid.uuid4().hex
@@ -43,19 +39,7 @@ def world(host_named):
     return host_named("dns.example.net")
 
 
-@pytest.fixture
-def failing(site):
-    """Run the backup, which must fail, and return what it says."""
-
-    def fails():
-        assert site.run("systemctl start courier-mail-backup").failed
-        assert state(site)["failed"] > state(site)["finished"]
-        return state(site)["error"]
-
-    return fails
-
-
-def test_mail_that_comes_in_meanwhile_stops_nothing_and_is_not_stopped(site, world, play, eventually):
+def test_mail_that_comes_in_meanwhile_stops_nothing_and_is_not_stopped(site, world, play, state, eventually):
     before = letter(site)
     site.sendmail(before, "someone@example.net", site.accounts["alice"].address)
     file_of(site, before["Subject"], eventually)
@@ -87,7 +71,7 @@ def test_mail_that_comes_in_meanwhile_stops_nothing_and_is_not_stopped(site, wor
         stop.set()
         sender.join()
     assert not results.failures
-    known = state(site)
+    known = state()
     assert known["error"] == ""
     assert known["snapshot"]
     listed = site.check_output(LISTED)
@@ -166,9 +150,9 @@ def test_another_host_in_its_place_is_not_believed(site, failing):
         site.check_output("cd /etc/courier-mail-backup && mv known_hosts.well known_hosts")
 
 
-def test_then_it_is_well_again(site):
+def test_then_it_is_well_again(site, state):
     site.check_output("systemctl start courier-mail-backup")
-    assert state(site)["error"] == ""
+    assert state()["error"] == ""
     assert site.check_output("courier-mail-backup status").startswith("Backup ")
 
 

@@ -29,10 +29,10 @@ def flags(listed):
     return found
 
 
-def test_every_message_is_there_with_its_flags(site, drill):
-    state = json.loads(site.check_output("cat /var/lib/courier-mail-backup/state.json"))
+def test_every_message_is_there_with_its_flags(site, drill, state):
+    noted = state()
     # What came later, such as letters about backups that failed, is in the next one.
-    until = int(state["finished"] - state["minutes"] * 60 - 5)
+    until = int(noted["finished"] - noted["minutes"] * 60 - 5)
     old = f"cd /srv/vmail && find . '(' -path '*/cur/*' -o -path '*/new/*' ')' ! -newermt @{until} | sort"
     wanted, found = flags(site.check_output(old)), flags(drill.check_output(MESSAGES))
     assert wanted.items() <= found.items()
@@ -64,11 +64,11 @@ def test_no_secret_of_the_backup_is_left(drill):
     assert drill.run("test -e /var/lib/courier-mail-backup/restored").failed
 
 
-def test_the_host_itself_knows(site):
-    state = json.loads(site.check_output("cat /var/lib/courier-mail-backup/state.json"))
-    assert time.time() - state["proved"] < 3600
-    assert state["proved"] > state["finished"]
-    assert 0 < state["restore_minutes"] < 60
+def test_the_host_itself_knows(state):
+    noted = state()
+    assert time.time() - noted["proved"] < 3600
+    assert noted["proved"] > noted["finished"]
+    assert 0 < noted["restore_minutes"] < 60
 
 
 def test_a_host_that_has_mail_is_not_restored(site, play):
@@ -133,16 +133,6 @@ def test_an_empty_host_becomes_what_it_was(site, play, letter, token, eventually
 
 class TestOnDebian12:
     """The host of the test before, with the restic of Debian 12 and a server of REST."""
-
-    @pytest.fixture
-    def failing(self, site):
-        def fails():
-            assert site.run("systemctl start courier-mail-backup").failed
-            state = json.loads(site.check_output("cat /var/lib/courier-mail-backup/state.json"))
-            assert state["failed"] > state["finished"]
-            return state["error"]
-
-        return fails
 
     def test_a_server_that_does_not_know_us_is_told(self, site, failing):
         site.check_output("cd /etc/courier-mail-backup && sed -i.well s/knots/miles/ environment.json")
