@@ -11,6 +11,14 @@ if [[ $(<"$instances") -lt 512 ]] && ! echo 512 2>/dev/null >"$instances"; then
   echo "Only $(<"$instances") inotify instances (fs.inotify.max_user_instances), and no right to raise that to 512." >&2
 fi
 
+# As on every Debian host: who opens the file of somebody else in /tmp is refused, root too. Containers have the kernel's own values.
+for guard in regular=2 fifos=1 symlinks=1 hardlinks=1; do
+  file=/proc/sys/fs/protected_${guard%=*}
+  if [[ $(<"$file") -lt ${guard#*=} ]] && ! echo "${guard#*=}" 2>/dev/null >"$file"; then
+    echo "fs.protected_${guard%=*} is $(<"$file"), and no right to raise that to ${guard#*=}." >&2
+  fi
+done
+
 answers && exit 0
 if [[ $EUID -ne 0 ]]; then
   echo "No Docker Engine answers, and only root can install or start one. Run this as root." >&2
