@@ -44,11 +44,11 @@ class Pattern(NamedTuple):
 
 
 def render(
-    settings: Mapping[str, object], rules: Sequence[Rule], scores: Mapping[str, object], clamd: Sequence[str] = ()
+    settings: Mapping[str, object], rules: Sequence[Rule], scores: Mapping[str, object], plugins: Sequence[str] = ()
 ) -> str:
-    """The text of the file. `clamd` are lines about the plugin, if it is wanted."""
-    # The plugin comes first: the settings may have some of its own (clamd_timeout).
-    lines = ["# Managed by courier.mail", *clamd]
+    """The text of the file. `plugins` are lines about those of ours."""
+    # They come first: the settings may have some of theirs (clamd_timeout).
+    lines = ["# Managed by courier.mail", *plugins]
     for name, value in settings.items():
         lines += _setting(name, value)
     seen: set[str] = set()

@@ -10,8 +10,9 @@ short_description: Write settings, rules and scores for SpamAssassin
 version_added: 0.1.0
 author: The courier.mail contributors (@courier-mail)
 description:
-  - Owns C(zz_courier_mail.cf) and, if a plugin is given, C(courier_mail_clamd.pm). SpamAssassin reads its files in the
-    order of their names, so what is written here wins over C(local.cf), which is left alone.
+  - Owns C(zz_courier_mail.cf) and, as far as they are given, the plugins C(courier_mail_clamd.pm) and
+    C(courier_mail_re2.pm). SpamAssassin reads its files in the order of their names, so what is written here wins over
+    C(local.cf), which is left alone.
   - SpamAssassin passes over a line that it does not understand, over a rule that Perl does not understand, and over the
     score of a rule that it does not have. All of these are refused.
   - Perl is asked about each regular expression. Where SpamAssassin is installed, C(spamassassin --lint) looks at a copy
@@ -58,6 +59,11 @@ options:
     description: Where clamd listens, for the plugin.
     type: path
     default: /run/clamav/clamd.ctl
+  re2:
+    description:
+      - Text of the plugin that lets RE2 look for rules of bodies, which needs C(libre-engine-re2-perl). Empty for none.
+    type: str
+    default: ""
   directory:
     description: Where SpamAssassin has its configuration.
     type: path
@@ -107,7 +113,8 @@ from ..module_utils._managed_file import File, Files, read, run
 from ..module_utils._spamassassin import KINDS, Rule, SpamassassinError, objections, patterns, render
 
 NAME = "zz_courier_mail.cf"
-PLUGIN = "courier_mail_clamd.pm"
+CLAMD = "courier_mail_clamd.pm"
+RE2 = "courier_mail_re2.pm"
 
 # Compiles what is given at run time, where Perl runs no code that a pattern may hold. Its warnings count, as they do
 # for SpamAssassin.
@@ -139,6 +146,7 @@ SPEC = {
     "scores": {"type": "dict", "default": {}},
     "plugin": {"type": "str", "default": ""},
     "clamd_socket": {"type": "path", "default": "/run/clamav/clamd.ctl"},
+    "re2": {"type": "str", "default": ""},
     "directory": {"type": "path", "default": "/etc/spamassassin"},
     "user": {"type": "str", "default": "debian-spamd"},
 }
@@ -149,12 +157,17 @@ def main() -> None:
 
 
 def plan(params: dict[str, Any]) -> Files:
-    directory, plugin = params["directory"], params["plugin"]
-    text = render(params["settings"], _rules(params), params["scores"], _clamd(params) if plugin else ())
+    directory = params["directory"]
+    texts = {CLAMD: params["plugin"], RE2: params["re2"]}
+    plugins = [*(_clamd(params) if texts[CLAMD] else ()), *(_RE2 if texts[RE2] else ())]
+    text = render(params["settings"], _rules(params), params["scores"], plugins)
     mark = os.path.join(directory, ".removed")
     return Files(
         [
-            File(os.path.join(directory, PLUGIN), plugin or None, "root", "root", 0o644, mark=mark),
+            *(
+                File(os.path.join(directory, name), plugin or None, "root", "root", 0o644, mark=mark)
+                for name, plugin in texts.items()
+            ),
             File(os.path.join(directory, NAME), text, "root", "root", 0o644),
         ]
     )
@@ -183,7 +196,7 @@ def check(module: AnsibleModule, files: Files) -> None:
         found = _lint(module, program, site, names)
         if not found:
             return
-        for name in (NAME, PLUGIN):
+        for name in (NAME, CLAMD, RE2):
             _put(os.path.join(site, name), None)
         before = _lint(module, program, site, names)
         if added := [objection for objection in found if objection not in before]:
@@ -194,9 +207,12 @@ def _rules(params: dict[str, Any]) -> list[Rule]:
     return [Rule(**rule) for rule in params["rules"]]
 
 
+_RE2 = [f"loadplugin Mail::SpamAssassin::Plugin::CourierMailRE2 {RE2}"]
+
+
 def _clamd(params: dict[str, Any]) -> list[str]:
     return [
-        f"loadplugin Mail::SpamAssassin::Plugin::CourierMailClamd {PLUGIN}",
+        f"loadplugin Mail::SpamAssassin::Plugin::CourierMailClamd {CLAMD}",
         f"clamd_socket {params['clamd_socket']}",
         "full CLAMD_VIRUS eval:check_clamd()",
         "describe CLAMD_VIRUS ClamAV found something",

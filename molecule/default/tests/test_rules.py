@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the courier.mail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""New rules for SpamAssassin, from a channel: those that are believed count, and others change nothing."""
+"""SpamAssassin's rules: RE2 finds what Perl finds, and new ones from a channel count if they are believed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,24 @@ def refuses(site):
     site.run_unit("courier-mail-watch-look.service")
     found = json.loads(site.run("/usr/local/sbin/courier-mail-watch findings --json").stdout)
     return [one["state"] for one in found if one["subject"] == f"unit {UNIT}"]
+
+
+def test_re2_finds_what_perl_finds(sites):
+    script = Path(__file__).with_name("re2_and_perl.pl").read_text()
+    for said in on_all(sites, lambda site: site.check_output("perl -e %s", script)):
+        counts, *different = said.splitlines()
+        rules, given, fitted, slow = map(int, counts.split())
+        assert different == []
+        assert given > 0.6 * rules
+        assert fitted > 5 * given
+        assert slow < 0.2 * given
+
+
+def test_spamd_has_re2(sites):
+    ask = "runuser -u debian-spamd -- spamassassin --lint -D courier_mail_re2"
+    for said in on_all(sites, lambda site: site.run(ask).stderr):
+        given, rules = re.search(r"courier_mail_re2: (\d+) of (\d+) rules", said).groups()
+        assert int(given) > 0.6 * int(rules)
 
 
 def test_new_rules_count_and_bad_ones_change_nothing(sites, publish, stranger, eventually):

@@ -54,9 +54,17 @@ def test_writes_the_plugin_and_shows_it_to_spamassassin(host):
     assert "clamd_socket /run/x\n" in answer["diff"][1]["after"]
 
 
-def test_a_plugin_that_is_not_wanted_goes(host):
-    (host / "etc/courier_mail_clamd.pm").write_text("1;\n")
-    assert f"{host}/etc/courier_mail_clamd.pm" in run(host)["files"]
+def test_loads_the_plugin_for_re2_beside_the_other(host):
+    answer = run(host, plugin="1;\n", re2="2;\n")
+    assert answer["files"][:2] == [f"{host}/etc/courier_mail_clamd.pm", f"{host}/etc/courier_mail_re2.pm"]
+    loaded = [line for line in answer["diff"][2]["after"].splitlines() if line.startswith("loadplugin ")]
+    assert [line.split()[2] for line in loaded] == ["courier_mail_clamd.pm", "courier_mail_re2.pm"]
+
+
+@pytest.mark.parametrize("plugin", ["courier_mail_clamd.pm", "courier_mail_re2.pm"])
+def test_a_plugin_that_is_not_wanted_goes(host, plugin):
+    (host / "etc" / plugin).write_text("1;\n")
+    assert f"{host}/etc/{plugin}" in run(host)["files"]
 
 
 def test_asks_nobody_about_what_is_there_already(host):
