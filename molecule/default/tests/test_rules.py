@@ -82,11 +82,10 @@ def test_re2_finds_what_perl_finds(sites):
     script = Path(__file__).with_name("re2_and_perl.pl").read_text()
     for said in on_all(sites, lambda site: site.check_output("perl -e %s", script)):
         counts, *different = said.splitlines()
-        rules, given, fitted, slow = map(int, counts.split())
+        rules, given, fitted = map(int, counts.split())
         assert different == []
         assert given > 0.6 * rules
-        assert fitted > 5 * given
-        assert slow < 0.2 * given
+        assert fitted > 9 * given
 
 
 def test_spamd_has_re2(sites):
