@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import imaplib
 import json
+import secrets
 import smtplib
 import socket
 import ssl
@@ -19,7 +20,6 @@ from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 import docker
 
@@ -168,7 +168,7 @@ def rows(demo: Demo) -> list[Row]:
 
 
 def outcome(row: Row) -> tuple[str, float]:
-    token = uuid4().hex
+    token = secrets.token_hex(12)
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = row.sender, row.recipient, f"demo {token}"
     message.set_content(f"The demo sent this. {token}\n")

@@ -9,12 +9,12 @@ import imaplib
 import itertools
 import json
 import re
+import secrets
 import smtplib
 import statistics
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -87,7 +87,7 @@ class People:
         return waits
 
     def _send(self, account: str) -> None:
-        token = uuid.uuid4().hex
+        token = secrets.token_hex(12)
         with smtplib.SMTP(self._address, 587, "people.example.net", timeout=PATIENCE) as smtp:
             smtp.starttls(context=trusting_anybody())
             smtp.login(account, self._passwords[account])

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
-import uuid
 from email.message import EmailMessage
 
 import pytest
@@ -18,7 +18,7 @@ LISTED = "courier-mail-backup restic dump --tag courier-mail latest /var/lib/cou
 
 def letter(site, who="alice"):
     message = EmailMessage()
-    message["Subject"] = uuid.uuid4().hex
+    message["Subject"] = secrets.token_hex(12)
     message["From"] = "someone@example.net"
     message["To"] = site.accounts[who].address
     message.set_content("Hello.")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import time
-import uuid
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def refused(sites, host_named) -> str:
 def sent(sites, host_named) -> None:
     """Somebody logs in and writes to himself."""
     for site in sites:
-        alice, token = site.accounts["alice"], uuid.uuid4().hex
+        alice, token = site.accounts["alice"], secrets.token_hex(12)
         letter = EmailMessage()
         letter["From"] = letter["To"] = alice.address
         letter["Subject"] = f"About {token}"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_spamd_has_re2(sites):
 def test_new_rules_count_and_bad_ones_change_nothing(sites, publish, stranger, eventually):
     def rules(site):
         """Rules that a letter to Alice meets: those of the channel, and one that is SpamAssassin's."""
-        letter, token, alice = EmailMessage(), uuid.uuid4().hex, site.accounts["alice"]
+        letter, token, alice = EmailMessage(), secrets.token_hex(12), site.accounts["alice"]
         letter["Subject"] = f"About {token}"
         letter.set_content("Plonkor, and wibbet.\n")
         with site.smtp(stranger, 25) as smtp:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime
 import re
+import secrets
 import socket
 import threading
 import time
-import uuid
 from collections import Counter
 from email.message import EmailMessage
 from email.utils import parseaddr, parsedate_to_datetime
@@ -28,7 +28,7 @@ MAXDELS, MAXHOST, MAXRCPT = 2, 1, 3
 @pytest.fixture(scope="module")
 def hopeless(sites):
     """A message of Alice's on each site to a host where nobody listens, by its token."""
-    tokens = {site.name: uuid.uuid4().hex for site in sites}
+    tokens = {site.name: secrets.token_hex(12) for site in sites}
     for site in sites:
         letter = EmailMessage()
         letter["Subject"] = "Hopeless"

@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import re
+import secrets
 import smtplib
 import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import pytest
 
@@ -121,7 +121,7 @@ class Upgraded(NamedTuple):
 @pytest.fixture(scope="module")
 def upgraded(host, world, upgrade):
     """The host after its upgrade, with mail that was there before, and mail that came all the time."""
-    token = uuid4().hex
+    token = secrets.token_hex(12)
     alice = host.accounts["alice"]
     for number in range(QUEUED):
         text = f"From: <{alice.address}>\\nSubject: later {token} {number}\\n\\nLater.\\n"

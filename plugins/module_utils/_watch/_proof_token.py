@@ -25,7 +25,8 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 ADDRESS = re.compile(
     r"""(?!-)[^\s\x00-\x20\x7f-\uffff"(),:;<>@\[\\\]]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"""
 )
-MARK = re.compile(r"\bcmp1-([a-z2-7]{26})-([a-z2-7]{32})\b", re.IGNORECASE)
+# Its second half alone would look like an address of Bitcoin to SpamAssassin, in one letter of a hundred.
+MARK = re.compile(r"\bcmp1-([a-z2-7]{26})([a-z2-7]{32})\b", re.IGNORECASE)
 _TIME = re.compile(r"[0-9]{1,12}")
 _MAC = re.compile(r"[a-z2-7]{52}")
 _VERSION = "1"
@@ -118,7 +119,7 @@ def genuine(token: Token, mac: str, secret: str) -> bool:
 
 def mark(number: str, mac: str) -> str:
     """What a letter is known by where its fields are lost."""
-    return f"cmp1-{number}-{mac[:32]}"
+    return f"cmp1-{number}{mac[:32]}"
 
 
 def _mac(token: Token, secret: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import assume, given
@@ -92,6 +93,11 @@ REFUSED = {
 def test_refuses(text):
     with pytest.raises(NoToken):
         read(text)
+
+
+def test_a_mark_is_no_address_of_bitcoin():
+    """As SpamAssassin knows them: its rule __BITCOIN_ID."""
+    assert not re.search(r"\b[13][a-km-zA-HJ-NP-Z1-9]{29,34}\b", mark("3" * 26, "3" * 52))
 
 
 def test_a_mark_is_found_in_any_case_and_among_words():
