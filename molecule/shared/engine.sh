@@ -4,20 +4,21 @@ set -euo pipefail
 
 answers() { docker info >/dev/null 2>&1; }
 
+at_least() { # NAME NUMBER
+  local file=/proc/sys/${1//.//}
+  if [[ $(<"$file") -lt $2 ]] && ! echo "$2" 2>/dev/null >"$file"; then
+    echo "$1 is $(<"$file"), and no right to raise that to $2." >&2
+  fi
+}
+
 # Each system in a container takes about ten of root's inotify instances, of which the kernel allows 128 by itself. Without one,
 # fail2ban reads no journal.
-instances=/proc/sys/fs/inotify/max_user_instances
-if [[ $(<"$instances") -lt 512 ]] && ! echo 512 2>/dev/null >"$instances"; then
-  echo "Only $(<"$instances") inotify instances (fs.inotify.max_user_instances), and no right to raise that to 512." >&2
-fi
-
+at_least fs.inotify.max_user_instances 512
 # As on every Debian host: who opens the file of somebody else in /tmp is refused, root too. Containers have the kernel's own values.
-for guard in regular=2 fifos=1 symlinks=1 hardlinks=1; do
-  file=/proc/sys/fs/protected_${guard%=*}
-  if [[ $(<"$file") -lt ${guard#*=} ]] && ! echo "${guard#*=}" 2>/dev/null >"$file"; then
-    echo "fs.protected_${guard%=*} is $(<"$file"), and no right to raise that to ${guard#*=}." >&2
-  fi
-done
+at_least fs.protected_regular 2
+at_least fs.protected_fifos 1
+at_least fs.protected_symlinks 1
+at_least fs.protected_hardlinks 1
 
 answers && exit 0
 if [[ $EUID -ne 0 ]]; then

@@ -48,14 +48,13 @@ sub parts {
 }
 
 sub part {
-    return '' if /\G(?:\\[AzbB]|\(\?i\))/gc;
-    if (/\G\((?:\?i?:)?/gc) {
+    return '' if /\G\\[AzbB]/gc;
+    if (/\G\(\?:/gc) {
         my $said = alternative();
         /\G\)/gc or die;
         return $said;
     }
-    return of_class($1) if /\G(\[\^?(?:\\.|[^\]\\])+\]|\\[dDwWrnt]|\\x..|\.)/gcs;
-    return $1           if /\G\\?(.)/gcs;
+    return of_class($1) if /\G(\[[^\]]+\]|\\x..|\\n)/gc;
     die;
 }
 
