@@ -61,7 +61,7 @@ options:
     default: /run/clamav/clamd.ctl
   re2:
     description:
-      - Text of the plugin that lets RE2 look for rules of bodies, which needs C(libre-engine-re2-perl). Empty for none.
+      - Text of the plugin that asks RE2 first about rules of bodies. It needs C(libre-engine-re2-perl). Empty for none.
     type: str
     default: ""
   directory:

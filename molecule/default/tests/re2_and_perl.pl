@@ -1,5 +1,7 @@
-# Run on a host as root: shows each pattern that RE2 has texts that it fits, and others that are a little off, and asks Perl as well.
-# Prints how many rules there are, how many of them are RE2's, how many texts fitted, and then each text of which the two think differently.
+# Run on a host as root: shows each pattern of which RE2 is asked first texts that it fits, and others that are a little off, and asks Perl as
+# well. Then SpamAssassin looks into letters made of such texts, with the plugin and without it.
+# Prints how many rules there are, of how many RE2 is asked, how many texts fitted, how many did not though RE2 thought so, how many rules
+# letters fitted, and then what RE2 missed and what differed.
 use strict;
 use warnings;
 
@@ -10,9 +12,25 @@ my $ours = '/etc/spamassassin';
 my $site = tempdir(CLEANUP => 1);
 system("cp -r $ours/. $site && rm $site/zz_courier_mail.cf") == 0 or die;
 require "$ours/courier_mail_re2.pm";
-my $spamassassin = Mail::SpamAssassin->new({ dont_copy_prefs => 1, userprefs_filename => '/dev/null', site_rules_filename => $site });
-$spamassassin->init(0);
-my $conf = $spamassassin->{conf};
+
+sub spamassassin {
+    my ($plugins) = @_;
+    open my $file, '>', "$site/zz.cf" or die;
+    print $file $plugins, <<'END';
+body BED_EACH /plonkor/i
+tflags BED_EACH multiple
+meta BED_THRICE BED_EACH == 3
+body BED_BELOW /wibbet/
+tflags BED_BELOW nosubject
+END
+    close $file;
+    my $spamassassin = Mail::SpamAssassin->new(
+        { dont_copy_prefs => 1, userprefs_filename => '/dev/null', site_rules_filename => $site, local_tests_only => 1 });
+    $spamassassin->init(0);
+    return $spamassassin;
+}
+my $alone = spamassassin('');
+my $conf  = $alone->{conf};
 
 srand 20261128;
 my @STRANGE = (' ', "\n", "\x0b", "\x85", "\xa0", "\xb5", "\xc9", "\xdf", "\xe9", "\xff", 'k', 'S', '0', '_');
@@ -70,19 +88,54 @@ sub a_little_off {
     return $text;
 }
 
-my ($all, $given, $fitted, @different) = (0, 0, 0);
+my ($all, $asked, $fitted, $loosely, @texts, @different) = (0, 0, 0, 0);
 for my $rule (sort map { keys %$_ } values %{ $conf->{body_tests} }) {
     $all++;
-    my $perl       = $conf->{test_qrs}->{$rule};
-    my $translated = Mail::SpamAssassin::Plugin::CourierMailRE2::translated($perl) // next;
-    my $re2        = Mail::SpamAssassin::Plugin::CourierMailRE2::taken($translated) // next;
-    $given++;
+    my $perl  = $conf->{test_qrs}->{$rule};
+    my $loose = Mail::SpamAssassin::Plugin::CourierMailRE2::loose($perl)  // next;
+    my $sieve = Mail::SpamAssassin::Plugin::CourierMailRE2::sieve($loose) // next;
+    $asked++;
     for (1 .. 10) {
-        my ($fits) = map { pos = 0; alternative() } $translated;
-        $fitted++ if $fits =~ $perl;
+        my ($fits) = map { pos = 0; alternative() } $loose;
         for my $text ($fits, "$fits\n", map { a_little_off($fits) } 1 .. 4) {
-            push @different, "$rule " . unpack 'H*', $text if ($text =~ $perl ? 1 : 0) != ($text =~ $re2 ? 1 : 0);
+            if ($text =~ $perl) {
+                $fitted++;
+                push @different, "$rule " . unpack 'H*', $text if $text !~ $sieve;
+            }
+            elsif ($text =~ $sieve) { $loosely++ }
         }
+        push @texts, $fits if $_ <= 3;
     }
 }
-print "$all $given $fitted\n", map { "$_\n" } @different;
+
+# What SpamAssassin says of letters. It keeps what it generates for all objects of a process, so this is another process.
+sub said {
+    my ($plugins, @letters) = @_;
+    my $pid = open(my $said, '-|') // die;
+    if (!$pid) {
+        my $spamassassin = spamassassin($plugins);
+        my $left         = map { keys %$_ } values %{ $spamassassin->{conf}->{body_tests} };
+        die "SpamAssassin looks for $left rules itself" if $left != ($plugins ? $all - $asked : $all);
+        for my $letter (@letters) {
+            my $mail   = $spamassassin->parse($letter);
+            my $status = $spamassassin->check($mail);
+            print join(' ', $status->get_score(), $status->get_names_of_tests_hit(), $status->get_names_of_subtests_hit()), "\n";
+            $status->finish();
+            $mail->finish();
+        }
+        exit;
+    }
+    my @said = <$said>;
+    close $said or die;
+    return @said;
+}
+
+my @letters;
+while (my @some = splice @texts, 0, 40) {
+    push @letters, "From: a\@example.net\nSubject: plonkor wibbet\n\n" . join "\n\n", map { s/\n/ /gr } @some, 'Plonkor PLONKOR';
+}
+my @without = said('', @letters);
+my @with    = said("loadplugin Mail::SpamAssassin::Plugin::CourierMailRE2 $ours/courier_mail_re2.pm\n", @letters);
+push @different, map { $with[$_] eq $without[$_] ? () : ("with $with[$_]", "without $without[$_]") } 0 .. $#without;
+my %hit = map { $_ => 1 } grep { exists $conf->{test_qrs}->{$_} } map { split /[ ,\n]/ } @without;
+print join(' ', $all, $asked, $fitted, $loosely, scalar keys %hit), "\n", map { s/\n*\z/\n/r } @different;
