@@ -66,13 +66,13 @@ sub parts {
 }
 
 sub part {
-    return '' if /\G\\[AzbB]/gc;
+    return '' if /\G\\[AbB]/gc;
     if (/\G\(\?:/gc) {
         my $said = alternative();
         /\G\)/gc or die;
         return $said;
     }
-    return of_class($1) if /\G(\[[^\]]+\]|\\x..|\\n)/gc;
+    return of_class($1) if /\G(\[[^\]]+\]|\\x..)/gc;
     die;
 }
 

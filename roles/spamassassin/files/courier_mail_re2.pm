@@ -15,8 +15,8 @@ use re::engine::RE2 ();
 
 our @ISA = qw(Mail::SpamAssassin::Plugin);
 
-# What stands for one byte: a class, an escape, any, or itself.
 my $CLASS = qr{ \[ \^? \]? (?: \\[^c] | \[:\^?[a-z]+:\] | [^\]\\] )* \] }xs;
+# What stands for one byte: a class, an escape, any, or itself.
 my $BYTE  = qr{
     $CLASS
     | \\ (?: [^a-zA-Z0-9] | [dDwWsShHvVnrtfae] | x[0-9a-fA-F]{2} )
@@ -41,7 +41,6 @@ sub finish_parsing_end {
     my ($self, $options) = @_;
     my $conf = $options->{conf};
     my ($all, $asked) = (0, 0);
-    my @prose = values %{ $conf->{descriptions} };
     for my $priority (keys %{ $conf->{body_tests} }) {
         my $tests = $conf->{body_tests}->{$priority};
         for my $rule (keys %$tests) {
@@ -50,8 +49,6 @@ sub finish_parsing_end {
             next if grep { exists $conf->{$_}->{$rule} } qw(capture_rules capture_template_rules);
             my $loose = loose($conf->{test_qrs}->{$rule}) // next;
             my $sieve = sieve($loose)                     // next;
-            # RE2 gets faster as it learns what texts look like, and all processes of spamd have what it learns here.
-            scalar grep { $_ =~ $sieve } @prose;
             my $flags = $conf->{tflags}->{$rule} // '';
             my $first = $flags =~ /\bnosubject\b/ ? 1 : 0;
             my ($most) = $flags =~ /\bmultiple\b/ ? ($flags =~ /\bmaxhits=(\d+)\b/, 0) : 1;
